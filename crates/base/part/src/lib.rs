@@ -1,0 +1,16 @@
+//! What every part of a node shares.
+//!
+//! A *part* is one capability of the station: a link, the telemetry processor, the fan-out. This crate
+//! holds the contract they all meet ([`Part`]), what they hand to each other ([`Downlink`], [`Stream`])
+//! and the clockwork around them. It knows nothing of space: no frame, no packet, no parameter is
+//! interpreted here.
+
+pub mod downlink;
+pub mod part;
+pub mod stream;
+pub mod time;
+
+pub use downlink::{Downlink, FrameReport, PacketReport, Rejection};
+pub use part::{Context, Part, PartError, Running};
+pub use stream::{Stream, Subscriber};
+pub use time::Timestamp;
