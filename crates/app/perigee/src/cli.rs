@@ -1,0 +1,28 @@
+//! The command line: help, completions and manual pages all come from these definitions.
+
+use clap::{Parser, Subcommand};
+
+use crate::{documents, tm};
+
+/// A spacecraft ground-station node.
+///
+/// Turns radio frames into engineering values, archives them and shows them live in a browser.
+#[derive(Parser)]
+#[command(name = "perigee", version, arg_required_else_help = true, propagate_version = false)]
+pub(crate) struct Perigee {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Work on recorded telemetry: frames, packets, engineering values
+    #[command(subcommand)]
+    Tm(tm::Verb),
+    /// Print the completions of a shell
+    Completions(documents::CompletionsArguments),
+    /// Print the manual page, or write one for every command into a directory
+    Man(documents::ManArguments),
+    /// Print the version
+    Version,
+}
