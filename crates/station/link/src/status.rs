@@ -1,0 +1,130 @@
+//! What a link tells about itself.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::config::{Content, Kind};
+use crate::settings::Settings;
+
+/// The state of one link, as people and other systems see it. Counts are since the node started.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LinkStatus {
+    /// Its name.
+    pub name: String,
+    /// How its octets arrive.
+    pub kind: Kind,
+    /// The address it is bound to or connects to, or the path it reads.
+    pub address: String,
+    /// What its octets are.
+    pub content: Content,
+    /// A peer is connected, the socket listens, or the file is open.
+    pub connected: bool,
+    /// Octets arrived within the idle time-out.
+    pub bit_lock: bool,
+    /// The frame synchroniser is in lock and a good frame came within the idle time-out; for bare packets,
+    /// a good packet did.
+    pub frame_lock: bool,
+    /// How often a peer has connected.
+    pub connections: u64,
+    /// The last thing that went wrong with the connection or file.
+    pub error: Option<String>,
+    /// Octets received.
+    pub octets: u64,
+    /// Good frames.
+    pub frames: u64,
+    /// Whole packets, idle ones left out.
+    pub packets: u64,
+    /// Octets per second.
+    pub octet_rate: f64,
+    /// Good frames per second.
+    pub frame_rate: f64,
+    /// Packets per second.
+    pub packet_rate: f64,
+    /// Reed-Solomon symbols corrected.
+    pub corrected_symbols: u64,
+    /// Frames that the code could not correct.
+    pub uncorrectable: u64,
+    /// Gaps in the virtual channel frame counts.
+    pub gaps: u64,
+    /// Dropped frames and packets, by reason.
+    pub rejections: BTreeMap<&'static str, u64>,
+    /// The latest operational control field, in hex.
+    pub ocf: Option<String>,
+    /// The latest operational control field, read as a communications link control word.
+    pub clcw: Option<Clcw>,
+    /// When the last good frame arrived, in milliseconds of the Unix epoch.
+    pub last_frame: Option<i64>,
+    /// When the last packet arrived, in milliseconds of the Unix epoch.
+    pub last_packet: Option<i64>,
+}
+
+/// Communications link control word (CCSDS 232.0-B-4 §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Clcw {
+    /// The telecommand virtual channel that it reports on.
+    pub vcid: u8,
+    /// The spacecraft's receiver has no radio-frequency carrier.
+    pub no_rf_available: bool,
+    /// The spacecraft's receiver has no bit lock.
+    pub no_bit_lock: bool,
+    /// The FARM is locked out.
+    pub lockout: bool,
+    /// The FARM cannot take more frames now.
+    pub wait: bool,
+    /// Frames are asked for again.
+    pub retransmit: bool,
+    /// Count of type-B frames accepted, modulo 4.
+    pub farm_b_counter: u8,
+    /// V(R), the next frame sequence number expected.
+    pub report_value: u8,
+}
+
+impl LinkStatus {
+    /// A link that has received nothing yet.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            name: settings.name.clone(),
+            kind: settings.kind,
+            address: settings.address.clone(),
+            content: settings.content,
+            connected: false,
+            bit_lock: false,
+            frame_lock: false,
+            connections: 0,
+            error: None,
+            octets: 0,
+            frames: 0,
+            packets: 0,
+            octet_rate: 0.0,
+            frame_rate: 0.0,
+            packet_rate: 0.0,
+            corrected_symbols: 0,
+            uncorrectable: 0,
+            gaps: 0,
+            rejections: BTreeMap::new(),
+            ocf: None,
+            clcw: None,
+            last_frame: None,
+            last_packet: None,
+        }
+    }
+}
+
+impl Clcw {
+    /// The word in an operational control field, if its type bit says that it holds one.
+    pub(crate) fn parse(ocf: [u8; 4]) -> Option<Self> {
+        let word = u32::from_be_bytes(ocf);
+        let flag = |bit: u32| word >> bit & 1 == 1;
+        (!flag(31)).then(|| Self {
+            vcid: (ocf[1] >> 2) & 0x3F,
+            no_rf_available: flag(15),
+            no_bit_lock: flag(14),
+            lockout: flag(13),
+            wait: flag(12),
+            retransmit: flag(11),
+            farm_b_counter: (ocf[2] >> 1) & 3,
+            report_value: ocf[3],
+        })
+    }
+}
