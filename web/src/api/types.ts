@@ -1,0 +1,144 @@
+// The shapes of the station's HTTP API (edge/fanout). Times are milliseconds of the Unix epoch.
+
+export type Severity = 'nominal' | 'watch' | 'warning' | 'distress' | 'critical' | 'severe';
+export type Kind =
+  | 'unsigned' | 'signed' | 'float' | 'boolean' | 'enumerated' | 'string' | 'binary' | 'time' | 'structured';
+export type Role = 'observer' | 'operator' | 'commander' | 'admin';
+export type Value = number | string | boolean | null;
+
+/** Inclusive bounds of what is allowed; null where that side is open. */
+export type Range = [low: number | null, high: number | null];
+export type Limits = Partial<Record<Exclude<Severity, 'nominal'>, Range | null>>;
+
+export interface Parameter {
+  id: number;
+  /** Qualified: `/System/Subsystem/Name`. */
+  name: string;
+  description?: string | null;
+  unit?: string | null;
+  kind: Kind;
+  labels?: string[] | null;
+  limits?: Limits | null;
+}
+
+export interface Sample {
+  id: number;
+  /** Generation and reception time. */
+  t: number;
+  r: number;
+  v: Value;
+  raw: Value;
+  s: Severity;
+}
+
+/** A point of history; down-sampled points carry the extremes of their interval. */
+export interface HistorySample {
+  t: number;
+  v: Value;
+  s: Severity;
+  min?: number | null;
+  max?: number | null;
+}
+
+export interface History {
+  samples: HistorySample[];
+  sampled: boolean;
+  truncated?: boolean;
+}
+
+export interface Alarm {
+  id: number;
+  name: string;
+  severity: Severity;
+  value: Value;
+  limit: string;
+  triggered: number;
+  count: number;
+  state: 'active' | 'cleared';
+  acknowledged: { by: string; at: number; comment: string } | null;
+}
+
+export interface Clcw {
+  vcid: number;
+  no_rf_available: boolean;
+  no_bit_lock: boolean;
+  lockout: boolean;
+  wait: boolean;
+  retransmit: boolean;
+  farm_b_counter: number;
+  report_value: number;
+}
+
+export interface LinkStatus {
+  name: string;
+  kind: string;
+  address: string;
+  content: string;
+  connected: boolean;
+  bit_lock: boolean;
+  frame_lock: boolean;
+  connections: number;
+  error: string | null;
+  octets: number;
+  frames: number;
+  packets: number;
+  octet_rate: number;
+  frame_rate: number;
+  packet_rate: number;
+  corrected_symbols: number;
+  uncorrectable: number;
+  gaps: number;
+  rejections: Record<string, number>;
+  ocf: string | null;
+  clcw: Clcw | null;
+  last_frame: number | null;
+  last_packet: number | null;
+}
+
+export interface Rejection {
+  t: number;
+  link: string;
+  vcid: number | null;
+  reason: string;
+  detail: string;
+  /** The first octets, in hex. */
+  octets: string;
+}
+
+export interface Rejections {
+  total: number;
+  by_reason: Record<string, number>;
+  recent: Rejection[];
+}
+
+export interface Channel {
+  vcid: number;
+  apid: number | null;
+  spans: [start: number, end: number, count: number][];
+  gaps: [start: number, end: number, missing: number][];
+}
+
+export interface Session {
+  name: string;
+  role: Role;
+  must_change_password?: boolean;
+}
+
+export interface About {
+  name: string;
+  version: string;
+  station: string;
+  started: number;
+  database: { name: string; version: string; parameters: number; containers: number };
+}
+
+export type Topic = 'alarms' | 'links' | 'rejections';
+
+export type StreamMessage =
+  | { op: 'values'; samples: Sample[] }
+  | { op: 'missed'; count: number }
+  | { op: 'alarm'; alarm: Alarm }
+  | { op: 'links'; links: LinkStatus[] }
+  | ({ op: 'rejections' } & Rejections)
+  | { op: 'pong'; n: number }
+  | { op: 'error'; error: { code: string; message: string } };

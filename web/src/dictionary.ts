@@ -1,0 +1,49 @@
+// The mission database as the page sees it: parameters by id and by name, and the space systems that hold them.
+import type { Parameter } from './api/types.ts';
+
+export interface System {
+  /** Qualified; the empty string is the root above all. */
+  path: string;
+  name: string;
+  systems: System[];
+  parameters: Parameter[];
+}
+
+export class Dictionary {
+  readonly root: System = { path: '', name: '', systems: [], parameters: [] };
+  readonly #ids = new Map<number, Parameter>();
+  readonly #names = new Map<string, Parameter>();
+  readonly #systems = new Map<string, System>([['', this.root]]);
+
+  constructor(readonly parameters: readonly Parameter[]) {
+    for (const parameter of parameters) {
+      this.#ids.set(parameter.id, parameter);
+      this.#names.set(parameter.name, parameter);
+      this.#grow(parentOf(parameter.name)).parameters.push(parameter);
+    }
+  }
+
+  parameter(id: number): Parameter | undefined {
+    return this.#ids.get(id);
+  }
+
+  named(name: string): Parameter | undefined {
+    return this.#names.get(name);
+  }
+
+  system(path: string): System | undefined {
+    return this.#systems.get(path);
+  }
+
+  #grow(path: string): System {
+    const known = this.#systems.get(path);
+    if (known) return known;
+    const system: System = { path, name: shortName(path), systems: [], parameters: [] };
+    this.#systems.set(path, system);
+    this.#grow(parentOf(path)).systems.push(system);
+    return system;
+  }
+}
+
+export const parentOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('/')));
+export const shortName = (name: string): string => name.slice(name.lastIndexOf('/') + 1);

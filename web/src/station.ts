@@ -1,0 +1,64 @@
+// The station as the page knows it: the dictionary, who is logged in, and the present alarms, links and rejections,
+// kept up to date by the stream and fetched anew after each reconnect.
+import { rest } from './api/rest.ts';
+import { openStream, type Stream } from './api/stream.ts';
+import type { About, Alarm, LinkStatus, Rejections, Session } from './api/types.ts';
+import { Cell } from './cell.ts';
+import { Dictionary } from './dictionary.ts';
+
+export class Station {
+  readonly alarms = new Cell<readonly Alarm[]>([]);
+  readonly links = new Cell<readonly LinkStatus[]>([]);
+  readonly rejections = new Cell<Rejections>({ total: 0, by_reason: {}, recent: [] });
+  readonly session: Cell<Session>;
+
+  private constructor(
+    readonly about: About,
+    readonly dictionary: Dictionary,
+    readonly stream: Stream,
+    session: Session,
+  ) {
+    this.session = new Cell(session);
+    stream.follow('alarms', (message) => message.op === 'alarm' && this.#merge(message.alarm));
+    stream.follow('links', (message) => message.op === 'links' && this.links.set(message.links));
+    stream.follow('rejections', (message) => message.op === 'rejections' && this.rejections.set(message));
+    let live = false;
+    stream.onState((state) => {
+      if (state === 'live' && !live) void this.refresh();
+      live = state === 'live';
+    });
+  }
+
+  static async open(session: Session): Promise<Station> {
+    const [about, parameters] = await Promise.all([rest.about(), rest.parameters()]);
+    return new Station(about, new Dictionary(parameters), openStream(), session);
+  }
+
+  /** Fetches what the stream only tells changes of. One that fails keeps its old value: the stream brings the next. */
+  async refresh(): Promise<void> {
+    const put = async <T>(cell: Cell<T>, ask: () => Promise<T>) => {
+      try {
+        cell.set(await ask());
+      } catch (error) {
+        console.warn('refresh:', error);
+      }
+    };
+    await Promise.all([
+      put(this.session, rest.session),
+      put(this.alarms, rest.alarms),
+      put(this.links, rest.links),
+      put(this.rejections, rest.rejections),
+    ]);
+  }
+
+  async acknowledge(id: number, comment: string): Promise<void> {
+    this.#merge(await rest.acknowledge(id, comment));
+  }
+
+  /** Newest first; an alarm that has cleared and was acknowledged is over. */
+  #merge(alarm: Alarm): void {
+    const others = this.alarms.value.filter((other) => other.id !== alarm.id);
+    const over = alarm.state === 'cleared' && alarm.acknowledged !== null;
+    this.alarms.set(over ? others : [alarm, ...others].sort((a, b) => b.triggered - a.triggered));
+  }
+}
