@@ -5,15 +5,19 @@
 //! what the node lends them ([`Services`]) and the clockwork around them. It knows nothing of space: no
 //! frame, no packet, no parameter is interpreted here.
 
+pub mod config;
 pub mod downlink;
 pub mod http;
+pub mod logging;
 pub mod metrics;
+pub mod node;
 pub mod part;
 pub mod services;
 pub mod stream;
 pub mod time;
 
 pub use downlink::{Downlink, FrameReport, PacketReport, Rejection};
+pub use node::Node;
 pub use part::{Context, Part, PartError, Running};
 pub use services::Services;
 pub use stream::{Stream, Subscriber};

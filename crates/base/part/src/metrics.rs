@@ -1,4 +1,4 @@
-//! Metrics: counters and gauges by part, exposed in the OpenMetrics text form that Prometheus reads.
+//! Metrics: counters and gauges by part, exposed in both text forms that Prometheus reads.
 //!
 //! Every name begins with `perigee_` and the part's name. A part that is built again starts from an
 //! empty set, so that no metric appears twice.
@@ -16,8 +16,29 @@ pub use prometheus_client::metrics::family::Family;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use prometheus_client::metrics::histogram::Histogram;
 
-/// The content type of what [`Registry::encode`] writes.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// A text form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus text exposition 0.0.4: whatever reads metrics reads this.
+    Prometheus,
+    /// OpenMetrics 1.0, for those who ask for it.
+    OpenMetrics,
+}
+
+impl Format {
+    /// What to answer to an `Accept` header.
+    pub fn for_accept(accept: &str) -> Self {
+        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Prometheus }
+    }
+
+    /// The media type of the form.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
 
 /// All metrics of the node, seen through one part's name. Clones share the same metrics.
 #[derive(Clone, Debug, Default)]
@@ -58,14 +79,17 @@ impl Registry {
     }
 
     /// Every metric of every part.
-    pub fn encode(&self) -> String {
+    pub fn encode(&self, format: Format) -> String {
         let mut text = String::with_capacity(16 * 1024);
         // Writing to a String cannot fail.
         for set in self.lock().values() {
             let _ = encode_registry(&mut text, set);
         }
         let _ = encode_eof(&mut text);
-        text
+        match format {
+            Format::OpenMetrics => text,
+            Format::Prometheus => as_prometheus(&text),
+        }
     }
 
     fn set(part: &str) -> Set {
@@ -81,6 +105,31 @@ impl Registry {
     }
 }
 
+/// OpenMetrics as Prometheus text: there a counter is declared under its full name, and nothing marks
+/// the end.
+fn as_prometheus(open_metrics: &str) -> String {
+    let mut text = String::with_capacity(open_metrics.len());
+    // HELP stands before TYPE; it is held back until the type is known.
+    let mut help = None;
+    for line in open_metrics.lines().filter(|line| *line != "# EOF" && !line.starts_with("# UNIT ")) {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            help = rest.split_once(' ');
+            continue;
+        }
+        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            let suffix = if kind == "counter" { "_total" } else { "" };
+            if let Some((_, words)) = help.take() {
+                text.push_str(&format!("# HELP {name}{suffix} {words}\n"));
+            }
+            text.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
+            continue;
+        }
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,9 +140,28 @@ mod tests {
         node.scoped("link").counter("frames", "Frames received").inc_by(3);
         let again = node.scoped("link").counter("frames", "Frames received");
         again.inc();
-        let text = node.encode();
+        let text = node.encode(Format::OpenMetrics);
         assert_eq!(text.matches("perigee_link_frames_total").count(), 1, "{text}");
         assert!(text.contains("perigee_link_frames_total 1"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn both_text_forms_declare_a_counter_as_their_readers_expect() {
+        let node = Registry::new();
+        let link = node.scoped("link");
+        link.counter("frames", "Frames received").inc();
+        link.gauge("locked", "Whether it is locked").set(1);
+        assert_eq!(
+            node.encode(Format::Prometheus),
+            "# HELP perigee_link_frames_total Frames received.\n\
+             # TYPE perigee_link_frames_total counter\n\
+             perigee_link_frames_total 1\n\
+             # HELP perigee_link_locked Whether it is locked.\n\
+             # TYPE perigee_link_locked gauge\n\
+             perigee_link_locked 1\n"
+        );
+        let open = node.encode(Format::OpenMetrics);
+        assert!(open.contains("# TYPE perigee_link_frames counter\nperigee_link_frames_total 1\n"), "{open}");
     }
 }
