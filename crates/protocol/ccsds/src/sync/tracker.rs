@@ -175,12 +175,10 @@ impl Tracker {
             return None;
         }
         let verified = window.marker_at(next).is_some();
-        if !verified {
-            if let Some((other, _)) = window.find(at + 1..next) {
-                self.lose();
-                self.skip_to(other);
-                return None;
-            }
+        if !verified && let Some((other, _)) = window.find(at + 1..next) {
+            self.lose();
+            self.skip_to(other);
+            return None;
         }
         if next <= window.end() && (verified || missed < self.flywheel) {
             self.mode = Mode::Track { missed: missed + 1 };

@@ -6,6 +6,8 @@
 mod encoder;
 mod trellis;
 mod viterbi;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use encoder::Encoder;
 pub use viterbi::Viterbi;

@@ -50,7 +50,7 @@ pub(super) const LABELS: [u8; 32] = {
 };
 
 /// Steps between two readings of the growing cost: short enough that the reading does not wrap.
-pub(super) const READING: usize = 15;
+pub(super) const READING: usize = 8;
 
 /// The survivors' costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +69,16 @@ impl Metrics {
 
     /// Takes a step for each branch, writes which predecessor each state's survivor came from (bit s set: from the
     /// upper one, s/2 + 32), and returns by how much the cost grew.
-    pub(super) fn advance(&mut self, branches: &[Branch], decisions: &mut [u64]) -> u32 {
+    pub(super) fn advance(&mut self, branches: &[Branch], decisions: &mut [u64]) -> i32 {
+        #[cfg(target_arch = "x86_64")]
+        if super::x86::available() {
+            return super::x86::advance(self, branches, decisions);
+        }
         self.advance_portable(branches, decisions)
     }
 
     /// The safe twin.
-    pub(super) fn advance_portable(&mut self, branches: &[Branch], decisions: &mut [u64]) -> u32 {
+    pub(super) fn advance_portable(&mut self, branches: &[Branch], decisions: &mut [u64]) -> i32 {
         let mut growth = 0;
         for (branches, decisions) in branches.chunks(READING).zip(decisions.chunks_mut(READING)) {
             let before = self.0[0];
@@ -110,10 +114,14 @@ impl Metrics {
     }
 }
 
-/// The growth between two readings of one state's cost, which may for once be lower than before.
-pub(super) fn reading(before: u8, after: u8) -> u32 {
-    u32::from(after.wrapping_sub(before).wrapping_add(16)).saturating_sub(16)
+/// The growth between two readings of one state's cost. That state may have been far from the best before and be the
+/// best now, so the growth may well be negative; over a block that evens out.
+pub(super) fn reading(before: u8, after: u8) -> i32 {
+    i32::from(after.wrapping_sub(before).wrapping_add(MAX_SPREAD)) - i32::from(MAX_SPREAD)
 }
+
+/// Six steps of two symbols: how far any state can be behind the best.
+const MAX_SPREAD: u8 = 6 * 2 * MAX_SOFT as u8;
 
 /// Follows the survivor that ends in `state` back through all decisions, and writes the first `8 · octets.len()` bits
 /// of its path.

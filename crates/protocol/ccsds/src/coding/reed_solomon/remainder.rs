@@ -129,8 +129,8 @@ impl<const W: usize> Tables<W> {
         for (codeword, state) in state.iter_mut().enumerate() {
             let leaving = state[0];
             let mut next: [u64; W] = std::array::from_fn(|word| state.get(word + 1).copied().unwrap_or(0));
-            for at in 0..STEP {
-                let octet = (leaving >> (8 * at)) as u8 ^ symbols[at][codeword];
+            for (at, symbols) in symbols.iter().enumerate() {
+                let octet = (leaving >> (8 * at)) as u8 ^ symbols[codeword];
                 let row = &self.0[STEP - 1 - at][usize::from(octet)];
                 for (next, row) in next.iter_mut().zip(row) {
                     *next ^= row;

@@ -16,10 +16,13 @@ fn any_code() -> impl Strategy<Value = ReedSolomon> {
         })
 }
 
+/// In each codeword of a block, places and what to exclusive-or there.
+type Damage = Vec<Vec<(usize, u8)>>;
+
 /// A code, a block of it, and for each codeword up to `errors(E)` symbols with what is done to them.
 fn damaged(
     errors: fn(usize) -> std::ops::RangeInclusive<usize>,
-) -> impl Strategy<Value = (ReedSolomon, Vec<u8>, Vec<Vec<(usize, u8)>>)> {
+) -> impl Strategy<Value = (ReedSolomon, Vec<u8>, Damage)> {
     any_code().prop_flat_map(move |code| {
         let symbols = CODEWORD_LEN - code.virtual_fill;
         let places = subsequence((0..symbols).collect::<Vec<_>>(), errors(code.code.correctable()));
