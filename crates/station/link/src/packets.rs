@@ -5,6 +5,9 @@
 //! cannot begin a packet, [`Splitter`] looks for a header that is followed by another one, and shows what it
 //! passed over. A length field that lies makes it lose at most the octets that it claims.
 
+use perigee_ccsds::packet::{Extent, extent};
+use perigee_ccsds::reason::Reason;
+
 /// The longest packet of interest: a space packet with a full data field. Longer encapsulation packets are
 /// taken for a lie.
 const LONGEST: usize = 65_542;
@@ -15,47 +18,14 @@ pub enum Piece<'a> {
     /// A whole packet.
     Packet(&'a [u8]),
     /// Octets that belong to no whole packet, and why not.
-    Rejected(&'static str, &'a [u8]),
+    Rejected(Reason, &'a [u8]),
 }
 
-/// What the octets at some place are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Header {
-    /// A packet of so many octets, header included.
-    Length(usize),
-    /// Too few octets to tell.
-    Incomplete,
-    /// Not a packet.
-    Invalid,
-}
-
-fn header(octets: &[u8]) -> Header {
-    let Some(&first) = octets.first() else { return Header::Incomplete };
-    match first >> 5 {
-        0b000 => match octets {
-            [_, _, _, _, high, low, ..] => Header::Length(7 + usize::from(u16::from_be_bytes([*high, *low]))),
-            _ => Header::Incomplete,
-        },
-        0b111 => {
-            // The length field follows the first octet, or the third or fourth where it is that long.
-            let (header_length, at) = match first & 0b11 {
-                0 => return Header::Length(1),
-                1 => (2, 1),
-                2 => (4, 2),
-                _ => (8, 4),
-            };
-            match octets.get(at..header_length) {
-                None => Header::Incomplete,
-                Some(field) => {
-                    let length = field.iter().fold(0u64, |sum, &octet| sum << 8 | u64::from(octet));
-                    match usize::try_from(length) {
-                        Ok(length) if (header_length..=LONGEST).contains(&length) => Header::Length(length),
-                        _ => Header::Invalid,
-                    }
-                }
-            }
-        }
-        _ => Header::Invalid,
+/// How long the packet is that starts here.
+fn length(octets: &[u8]) -> Extent {
+    match extent(octets) {
+        Extent::Known(length) if length > LONGEST => Extent::Invalid(Reason::BadPacketLength),
+        known => known,
     }
 }
 
@@ -63,13 +33,15 @@ fn header(octets: &[u8]) -> Header {
 pub fn datagram(octets: &[u8], mut show: impl FnMut(Piece<'_>)) {
     let mut rest = octets;
     while !rest.is_empty() {
-        match header(rest) {
-            Header::Length(length) if length <= rest.len() => {
-                show(Piece::Packet(&rest[..length]));
-                rest = &rest[length..];
+        match length(rest) {
+            Extent::Known(end) if end <= rest.len() => {
+                show(Piece::Packet(&rest[..end]));
+                rest = &rest[end..];
             }
-            Header::Length(_) | Header::Incomplete => return show(Piece::Rejected("unfinished", rest)),
-            Header::Invalid => return show(Piece::Rejected("bad-packet-version", rest)),
+            Extent::Known(_) | Extent::NeedsOctets(_) => {
+                return show(Piece::Rejected(Reason::Unfinished, rest));
+            }
+            Extent::Invalid(reason) => return show(Piece::Rejected(reason, rest)),
         }
     }
 }
@@ -88,11 +60,11 @@ impl Splitter {
         let mut rest = octets;
         while !self.kept.is_empty() {
             // Take only what completes the packet that is open, so that what follows is not copied.
-            let take = match header(&self.kept) {
+            let take = match length(&self.kept) {
                 _ if self.searching => rest.len(),
-                Header::Length(length) => length.saturating_sub(self.kept.len()).min(rest.len()),
-                Header::Incomplete => rest.len().min(1),
-                Header::Invalid => 0,
+                Extent::Known(end) => end.saturating_sub(self.kept.len()).min(rest.len()),
+                Extent::NeedsOctets(_) => rest.len().min(1),
+                Extent::Invalid(_) => 0,
             };
             let (taken, left) = rest.split_at(take);
             self.kept.extend_from_slice(taken);
@@ -118,7 +90,7 @@ impl Splitter {
     pub fn finish(&mut self, mut show: impl FnMut(Piece<'_>)) {
         if !self.kept.is_empty() {
             show(Piece::Rejected(
-                if self.searching { "bad-packet-version" } else { "unfinished" },
+                if self.searching { Reason::BadPacketVersion } else { Reason::Unfinished },
                 &self.kept,
             ));
         }
@@ -133,7 +105,7 @@ impl Splitter {
             if self.searching {
                 let (skip, found) = search(&octets[at..]);
                 if skip > 0 {
-                    show(Piece::Rejected("bad-packet-version", &octets[at..at + skip]));
+                    show(Piece::Rejected(Reason::BadPacketVersion, &octets[at..at + skip]));
                     at += skip;
                 }
                 if !found {
@@ -141,13 +113,13 @@ impl Splitter {
                 }
                 self.searching = false;
             }
-            match header(&octets[at..]) {
-                Header::Length(length) if length <= octets.len() - at => {
-                    show(Piece::Packet(&octets[at..at + length]));
-                    at += length;
+            match length(&octets[at..]) {
+                Extent::Known(end) if end <= octets.len() - at => {
+                    show(Piece::Packet(&octets[at..at + end]));
+                    at += end;
                 }
-                Header::Length(_) | Header::Incomplete => return at,
-                Header::Invalid => self.searching = true,
+                Extent::Known(_) | Extent::NeedsOctets(_) => return at,
+                Extent::Invalid(_) => self.searching = true,
             }
         }
     }
@@ -156,13 +128,13 @@ impl Splitter {
 /// How many octets belong to no packet, and whether what follows is one: a header with another behind it.
 fn search(octets: &[u8]) -> (usize, bool) {
     for at in 0..octets.len() {
-        match header(&octets[at..]) {
-            Header::Invalid => {}
-            Header::Incomplete => return (at, false),
-            Header::Length(length) => match octets.get(at + length..).map(header) {
-                Some(Header::Length(_)) => return (at, true),
-                Some(Header::Invalid) => {}
-                Some(Header::Incomplete) | None => return (at, false),
+        match length(&octets[at..]) {
+            Extent::Invalid(_) => {}
+            Extent::NeedsOctets(_) => return (at, false),
+            Extent::Known(end) => match octets.get(at + end..).map(length) {
+                Some(Extent::Known(_)) => return (at, true),
+                Some(Extent::Invalid(_)) => {}
+                Some(Extent::NeedsOctets(_)) | None => return (at, false),
             },
         }
     }
@@ -248,7 +220,7 @@ mod tests {
         assert_eq!(pieces, 2);
         let mut last = None;
         datagram(&good[..20], |piece| {
-            last = Some(matches!(piece, Piece::Rejected("unfinished", rest) if rest.len() == 10));
+            last = Some(matches!(piece, Piece::Rejected(Reason::Unfinished, rest) if rest.len() == 10));
         });
         assert_eq!(last, Some(true));
     }

@@ -4,6 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use perigee_ccsds::link::{LinkFileError, LinkParameters};
+
 use crate::config::{Config, Content, Kind, LinkConfig, Parameters, Start};
 
 /// The largest receive buffer that may be asked for.
@@ -55,6 +57,14 @@ pub enum Problem {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The link file, or the inline table, is wrong.
+    #[error("{origin}: {source}")]
+    Parameters {
+        /// The path, or `parameters`.
+        origin: String,
+        /// The key and the line.
+        source: LinkFileError,
+    },
     /// The receive chain cannot be built from the parameters.
     #[error("{0}")]
     Receiver(String),
@@ -79,7 +89,7 @@ pub(crate) struct Settings {
     pub(crate) address: String,
     pub(crate) content: Content,
     /// There for frames.
-    pub(crate) parameters: Option<String>,
+    pub(crate) parameters: Option<LinkParameters>,
     pub(crate) idle_timeout: Duration,
     pub(crate) source: Source,
 }
@@ -208,11 +218,13 @@ fn local(address: String) -> Result<SocketAddr, Problem> {
     }
 }
 
-fn read(parameters: Parameters) -> Result<String, Problem> {
-    match parameters {
-        Parameters::Inline(table) => Ok(table.to_string()),
-        Parameters::Path(path) => {
-            std::fs::read_to_string(&path).map_err(|source| Problem::Unreadable { path, source })
-        }
-    }
+fn read(parameters: Parameters) -> Result<LinkParameters, Problem> {
+    let (origin, text) = match parameters {
+        Parameters::Inline(table) => ("parameters".to_owned(), table.to_string()),
+        Parameters::Path(path) => match std::fs::read_to_string(&path) {
+            Ok(text) => (path.display().to_string(), text),
+            Err(source) => return Err(Problem::Unreadable { path, source }),
+        },
+    };
+    LinkParameters::from_toml(&text).map_err(|source| Problem::Parameters { origin, source })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use perigee_ccsds::frame::{OCF_LENGTH, OperationalControl};
 use serde::Serialize;
 
 use crate::config::{Content, Kind};
@@ -113,18 +114,17 @@ impl LinkStatus {
 
 impl Clcw {
     /// The word in an operational control field, if its type bit says that it holds one.
-    pub(crate) fn parse(ocf: [u8; 4]) -> Option<Self> {
-        let word = u32::from_be_bytes(ocf);
-        let flag = |bit: u32| word >> bit & 1 == 1;
-        (!flag(31)).then(|| Self {
-            vcid: (ocf[1] >> 2) & 0x3F,
-            no_rf_available: flag(15),
-            no_bit_lock: flag(14),
-            lockout: flag(13),
-            wait: flag(12),
-            retransmit: flag(11),
-            farm_b_counter: (ocf[2] >> 1) & 3,
-            report_value: ocf[3],
+    pub(crate) fn parse(ocf: [u8; OCF_LENGTH]) -> Option<Self> {
+        let OperationalControl::Clcw(word) = OperationalControl::parse(ocf) else { return None };
+        Some(Self {
+            vcid: word.vcid,
+            no_rf_available: word.no_rf_available,
+            no_bit_lock: word.no_bit_lock,
+            lockout: word.lockout,
+            wait: word.wait,
+            retransmit: word.retransmit,
+            farm_b_counter: word.farm_b,
+            report_value: word.report_value,
         })
     }
 }

@@ -1,7 +1,11 @@
 //! What one link has counted, and the status that follows from it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use perigee_ccsds::frame::OCF_LENGTH;
+use perigee_ccsds::reason::Reason;
+use perigee_ccsds::receive::Counters;
 use perigee_part::Timestamp;
 
 use crate::rates::{Rates, Totals};
@@ -15,10 +19,11 @@ pub(crate) struct Tally {
     pub(crate) corrected_symbols: u64,
     pub(crate) uncorrectable: u64,
     pub(crate) gaps: u64,
-    /// By reason. There are few, and rejections are rare: a search from the front is quick enough.
-    pub(crate) rejections: Vec<(&'static str, u64)>,
-    pub(crate) ocf: Option<[u8; 4]>,
+    pub(crate) rejections: BTreeMap<&'static str, u64>,
+    pub(crate) ocf: Option<[u8; OCF_LENGTH]>,
     pub(crate) last_octets: Option<Instant>,
+    /// A good frame, or a packet where there are no frames, came with the last octets.
+    pub(crate) good: bool,
     pub(crate) last_good: Option<Instant>,
     pub(crate) last_frame: Option<Timestamp>,
     pub(crate) last_packet: Option<Timestamp>,
@@ -28,9 +33,17 @@ pub(crate) struct Tally {
 impl Tally {
     /// Counts so many rejections for a reason.
     pub(crate) fn reject(&mut self, reason: &'static str, count: u64) {
-        match self.rejections.iter_mut().find(|(word, _)| *word == reason) {
-            Some((_, sum)) => *sum += count,
-            None => self.rejections.push((reason, count)),
+        *self.rejections.entry(reason).or_default() += count;
+    }
+
+    /// Takes over what a receiver has counted.
+    pub(crate) fn copy(&mut self, counters: &Counters) {
+        self.totals.frames = counters.good_frames;
+        self.corrected_symbols = counters.corrected_symbols;
+        self.uncorrectable = counters.rejected.of(Reason::Uncorrectable);
+        self.gaps = counters.vc_gaps;
+        for (reason, count) in counters.rejected.iter() {
+            *self.rejections.entry(reason.as_str()).or_default() = count;
         }
     }
 }
@@ -75,9 +88,7 @@ impl Meter {
         status.corrected_symbols = tally.corrected_symbols;
         status.uncorrectable = tally.uncorrectable;
         status.gaps = tally.gaps;
-        for &(reason, count) in &tally.rejections {
-            status.rejections.insert(reason, count);
-        }
+        status.rejections.clone_from(&tally.rejections);
         status.ocf = tally.ocf.map(|octets| format!("{:08x}", u32::from_be_bytes(octets)));
         status.clcw = tally.ocf.and_then(Clcw::parse);
         status.last_frame = tally.last_frame.map(Timestamp::as_millis);

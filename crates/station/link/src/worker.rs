@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use perigee_part::{Downlink, Rejection, Timestamp};
+use perigee_part::{Downlink, Timestamp};
 
 use crate::chain::{Chain, Shown};
 use crate::input::{Event, Input, Taker};
@@ -99,7 +99,8 @@ impl Worker {
     }
 
     fn publish(&mut self, now: Instant) {
-        let Station { chain, tally, .. } = &self.station;
+        let Station { chain, tally, .. } = &mut self.station;
+        chain.count(tally);
         let status = self.meter.status(tally, self.input.connected(), chain.in_lock(), now);
         self.metrics.update(status);
         self.publisher.publish(status);
@@ -118,16 +119,13 @@ impl Station {
 impl Taker for Station {
     fn octets(&mut self, octets: &[u8]) {
         self.tally.totals.octets += octets.len() as u64;
-        self.tally.last_octets = Some(Instant::now());
+        let now = Instant::now();
+        self.tally.last_octets = Some(now);
         let mut shown = Shown::new(&mut *self.downlink, &mut self.tally, Timestamp::now());
         self.chain.receive(octets, &mut shown);
-    }
-
-    fn truncated(&mut self, octets: &[u8]) {
-        self.tally.totals.octets += octets.len() as u64;
-        self.tally.reject("truncated", 1);
-        let received = Timestamp::now();
-        self.downlink.rejected(Rejection { received, vcid: None, reason: "truncated", octets });
+        if std::mem::take(&mut self.tally.good) {
+            self.tally.last_good = Some(now);
+        }
     }
 
     fn overflowed(&mut self, datagrams: u64) {

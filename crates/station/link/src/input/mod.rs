@@ -32,9 +32,6 @@ pub(crate) trait Taker {
     /// Octets of a stream, or one whole datagram. They are gone after the call.
     fn octets(&mut self, octets: &[u8]);
 
-    /// A datagram that did not fit: this is its beginning.
-    fn truncated(&mut self, octets: &[u8]);
-
     /// So many datagrams were dropped by the kernel because the socket's buffer was full.
     fn overflowed(&mut self, datagrams: u64);
 }

@@ -71,12 +71,7 @@ impl Input for Socket {
                     overflowed = count;
                 }
             }
-            let octets = datagram.iovs().next().unwrap_or_default();
-            if datagram.flags.contains(MsgFlags::MSG_TRUNC) {
-                taker.truncated(octets);
-            } else {
-                taker.octets(octets);
-            }
+            taker.octets(datagram.iovs().next().unwrap_or_default());
         }
         let lost = overflowed.wrapping_sub(self.overflowed);
         if lost > 0 {
