@@ -1,0 +1,4 @@
+//! Real mission databases and packets, compared with what other programs make of them.
+
+mod real;
+mod shared;
