@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{documents, tm};
+use crate::{account, configuration, documents, tm, up};
 
 /// A spacecraft ground-station node.
 ///
@@ -16,9 +16,17 @@ pub(crate) struct Perigee {
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
+    /// Run the station until Ctrl-C
+    Up(up::UpArguments),
+    /// Run one part of the station, with those that it needs
+    Run(up::RunArguments),
+    /// Show the configuration and where each value comes from, or check it
+    Config(configuration::Arguments),
     /// Work on recorded telemetry: frames, packets, engineering values
     #[command(subcommand)]
     Tm(tm::Verb),
+    /// Manage accounts and API tokens
+    Account(account::Arguments),
     /// Print the completions of a shell
     Completions(documents::CompletionsArguments),
     /// Print the manual page, or write one for every command into a directory

@@ -3,9 +3,12 @@
 //! The command reads the configuration, builds the parts, wires them ([`up`]) and runs them; offline
 //! verbs work on recordings. Whatever is more than wiring lives in the rooms below.
 
+mod account;
 mod cli;
+mod configuration;
 mod documents;
 mod tm;
+mod up;
 
 use std::process::ExitCode;
 
@@ -15,16 +18,17 @@ use crate::cli::Verb;
 
 fn main() -> ExitCode {
     let outcome = match cli::Perigee::parse().verb {
+        Verb::Up(arguments) => up::up(&arguments),
+        Verb::Run(arguments) => up::run(&arguments),
+        Verb::Config(arguments) => configuration::run(&arguments),
         Verb::Tm(verb) => tm::run(verb),
+        Verb::Account(arguments) => account::run(&arguments),
         Verb::Completions(arguments) => documents::completions(&arguments),
         Verb::Man(arguments) => documents::man(&arguments),
         Verb::Version => documents::version(),
     };
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("perigee: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|error| {
+        eprintln!("perigee: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -99,7 +99,7 @@ impl Supervisor {
                 if !draining.is_cancelled() {
                     readiness.set(part, Phase::Ready);
                 }
-                pending().await
+                pending::<()>().await;
             };
             tokio::select! {
                 ended = running => ended,
