@@ -6,7 +6,7 @@ export function formatValue(value: Value | undefined, parameter?: Pick<Parameter
   if (value === undefined || value === null) return '—';
   if (parameter?.kind === 'time' && typeof value === 'number') return formatTime(value);
   if (parameter?.kind === 'enumerated' && typeof value === 'number') return parameter.labels?.[value] ?? String(value);
-  if (parameter?.kind === 'boolean' && typeof value === 'boolean') return parameter.labels?.[Number(value)] ?? String(value);
+  if (parameter?.kind === 'boolean') return value === true || value === 1 || value === 'true' ? 'true' : 'false';
   return typeof value === 'number' ? formatNumber(value) : String(value);
 }
 

@@ -17,7 +17,6 @@ export interface Parameter {
   description?: string | null;
   unit?: string | null;
   kind: Kind;
-  /** Of an enumeration, or of false and true. */
   labels?: string[] | null;
   limits?: Limits | null;
 }
@@ -113,8 +112,7 @@ export interface Rejections {
 }
 
 export interface Channel {
-  link: string;
-  vcid: number | null;
+  vcid: number;
   apid: number | null;
   spans: [start: number, end: number, count: number][];
   gaps: [start: number, end: number, missing: number][];

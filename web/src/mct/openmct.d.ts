@@ -23,7 +23,6 @@ declare module 'openmct' {
     name: string;
     unit?: string;
     format?: string;
-    formatString?: string;
     enumerations?: { value: number; string: string }[];
     hints?: Record<string, number>;
   }
@@ -31,7 +30,7 @@ declare module 'openmct' {
   export interface Datum {
     utc: number;
     value: unknown;
-    severity?: string;
+    [key: string]: unknown;
   }
 
   export interface RequestOptions {

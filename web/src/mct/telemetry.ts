@@ -1,7 +1,7 @@
 // Telemetry for Open MCT: history from the archive, live values from the shared stream, limits from the dictionary.
 import type { Datum, DomainObject, OpenMCT, RequestOptions } from 'openmct';
 import { rest } from '../api/rest.ts';
-import type { HistorySample, Limits, Parameter, Sample, Severity, Value } from '../api/types.ts';
+import type { HistorySample, Limits, Parameter, Sample, Severity } from '../api/types.ts';
 import { rank } from '../severity.ts';
 import type { Station } from '../station.ts';
 import type { Tree } from './objects.ts';
@@ -34,7 +34,7 @@ async function request(parameter: Parameter, options: RequestOptions, latest: La
   const { start, end, size, strategy, signal } = options;
   if (strategy === 'latest' && (size ?? 1) === 1 && end >= Date.now() - 1000) {
     const sample = await latest(parameter.id);
-    return sample ? [datum(sample)] : [];
+    return sample ? [liveDatum(sample)] : [];
   }
   const points = strategy === 'minmax' ? size : undefined;
   const history = await rest.history({ parameter: parameter.id, start, end, points }, signal);
@@ -47,7 +47,7 @@ function subscribe(station: Station, { id }: Parameter, callback: (data: Datum[]
   let lost = false;
   const stopValues = station.stream.watch(id, (samples) => {
     last = samples.at(-1)?.t ?? last;
-    callback(samples.map(datum));
+    callback(samples.map(liveDatum));
   });
   const stopState = station.stream.onState((state) => {
     if (state === 'lost') lost = true;
@@ -87,15 +87,14 @@ function batchLatest(): Latest {
   };
 }
 
-/** The same whether it came live or from the archive: so Open MCT knows a value that came both ways for one. */
-const datum = ({ t, v, s }: { t: number; v: Value; s: Severity }): Datum => ({ utc: t, value: plottable(v), severity: s });
-
-const plottable = (value: Value): unknown => (typeof value === 'boolean' ? Number(value) : value);
+const liveDatum = ({ t, r, v, raw, s }: Sample): Datum => ({ utc: t, value: v, raw, severity: s, received: r });
 
 /** A down-sampled point becomes its two extremes, so that no spike is lost from a plot. */
 function historyData({ t, v, s, min, max }: HistorySample): Datum[] {
-  if (typeof min !== 'number' || typeof max !== 'number' || min === max) return [datum({ t, v, s })];
-  return [datum({ t, v: min, s }), datum({ t: t + 1, v: max, s })];
+  if (typeof min === 'number' && typeof max === 'number' && min !== max) {
+    return [{ utc: t, value: min, severity: s }, { utc: t + 1, value: max, severity: s }];
+  }
+  return [{ utc: t, value: v, severity: s }];
 }
 
 /** Open MCT's names for the colours of the five levels. */
@@ -114,7 +113,7 @@ interface Violation {
 
 /** The station has judged each value, with its context and violation counts: the page only shows the verdict. */
 function evaluate({ limits }: Parameter, datum: Datum): Violation | undefined {
-  const severity = datum.severity as Severity | undefined;
+  const severity = datum['severity'] as Severity | undefined;
   if (!severity || severity === 'nominal' || rank(severity) < 0) return undefined;
   const high = limits?.[severity]?.[1];
   const side = typeof datum.value !== 'number' || !limits?.[severity] ? '' : typeof high === 'number' && datum.value > high ? 'is-limit--upr' : 'is-limit--lwr';

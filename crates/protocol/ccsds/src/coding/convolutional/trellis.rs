@@ -11,35 +11,30 @@
 use super::outputs;
 
 /// The largest magnitude of a soft symbol in the trellis: 2 symbols · 7 steps · 9 = 126 < 128.
-pub(super) const MAX_SOFT: u32 = 9;
+pub(super) const MAX_SOFT: i8 = 9;
 
 /// The costs of a step's four possible labels C1 C2 = 00, 01, 10, 11, from the lowest octet up.
 pub(super) type Branch = u32;
 
-/// What each soft symbol, read as an octet, costs the labels: at the front of a bit's pair and at its end.
-#[derive(Clone, Debug)]
-pub(super) struct Costs {
-    pub(super) first: [Branch; 256],
-    pub(super) second: [Branch; 256],
+/// What a positive (1) or negative (0) soft symbol costs each label; 0 is an erasure and costs nothing.
+pub(super) const fn branch(first: i8, second: i8) -> Branch {
+    FIRST[(first + MAX_SOFT) as usize] + SECOND[(second + MAX_SOFT) as usize]
 }
 
-impl Costs {
-    /// For symbols that `factor` / 512 brings to the trellis's levels; the second inverted where the code has it so.
-    ///
-    /// A positive symbol (1) speaks against the labels that have a 0 in its place, a negative one (0) against those
-    /// that have a 1; an erasure against none.
-    pub(super) fn new(factor: u32, invert_second: bool) -> Self {
-        let costs = |zero: Branch, one: Branch| {
-            std::array::from_fn(|octet| {
-                let soft = (octet as u8).cast_signed();
-                let level = ((u32::from(soft.unsigned_abs()) * factor + 256) / 512).min(MAX_SOFT);
-                level * if soft > 0 { zero } else { one }
-            })
-        };
-        let (zero, one) = (0x0001_0001, 0x0100_0100);
-        let (zero, one) = if invert_second { (one, zero) } else { (zero, one) };
-        Self { first: costs(0x0000_0101, 0x0101_0000), second: costs(zero, one) }
+const SOFT_LEVELS: usize = 2 * MAX_SOFT as usize + 1;
+static FIRST: [Branch; SOFT_LEVELS] = costs(0x0000_0101, 0x0101_0000);
+static SECOND: [Branch; SOFT_LEVELS] = costs(0x0001_0001, 0x0100_0100);
+
+const fn costs(zero: u32, one: u32) -> [Branch; SOFT_LEVELS] {
+    let mut costs = [0; SOFT_LEVELS];
+    let mut level = 0;
+    while level < SOFT_LEVELS {
+        let soft = level as i32 - MAX_SOFT as i32;
+        // A positive symbol is a disagreement for the labels that have a 0 here.
+        costs[level] = if soft > 0 { zero * soft as u32 } else { one * soft.unsigned_abs() };
+        level += 1;
     }
+    costs
 }
 
 /// Which label leads from state j by a 0: an index into a [`Branch`].
@@ -131,11 +126,10 @@ const MAX_SPREAD: u8 = 6 * 2 * MAX_SOFT as u8;
 /// Follows the survivor that ends in `state` back through all decisions, and writes the first `8 · octets.len()` bits
 /// of its path.
 pub(super) fn trace_back(decisions: &[u64], state: u8, octets: &mut [u8]) {
-    // The path's bits, complemented, the earliest in the highest; the highest six are the state. A decision is the bit
-    // that leaves the state: the one of six steps before.
-    const TOP: u64 = 1 << 63;
-    let mut path = !(u64::from(state) << 58);
-    let back = |path: u64, decisions: u64| path >> 1 | (!decisions << (path >> 58)) & TOP;
+    // The path's bits, the earliest in the highest; the highest six are the state.
+    let mut path = u64::from(state) << 58;
+    let back = |path: u64, decisions: u64| path >> 1 | decisions >> (path >> 58) << 63;
+    // A decision is the bit that leaves the state: the one of six steps before.
     let kept = (8 * octets.len() + 6).min(decisions.len());
     for step in decisions[kept..].iter().rev() {
         path = back(path, *step);
@@ -145,6 +139,6 @@ pub(super) fn trace_back(decisions: &[u64], state: u8, octets: &mut [u8]) {
         for step in decisions[steps].iter().rev() {
             path = back(path, *step);
         }
-        *octet = !(path >> 56) as u8;
+        *octet = (path >> 56) as u8;
     }
 }

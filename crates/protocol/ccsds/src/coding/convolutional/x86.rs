@@ -81,19 +81,17 @@ fn store(octets: &mut [u8], value: __m256i) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::trellis::Costs;
+    use super::super::trellis::{MAX_SOFT, branch};
     use super::*;
 
     proptest! {
         #[test]
         fn gives_the_same_as_its_safe_twin(
-            soft in prop::collection::vec(any::<(u8, u8)>(), 0..300), factor in 1u32..100
+            soft in prop::collection::vec((-MAX_SOFT..=MAX_SOFT, -MAX_SOFT..=MAX_SOFT), 0..300)
         ) {
             if !available() {
                 return Ok(());
             }
-            let costs = Costs::new(factor, true);
-            let branch = |first: u8, second: u8| costs.first[usize::from(first)] + costs.second[usize::from(second)];
             let branches: Vec<Branch> = soft.iter().map(|(first, second)| branch(*first, *second)).collect();
             let run = |advance: fn(&mut Metrics, &[Branch], &mut [u64]) -> i32| {
                 let mut metrics = Metrics::UNKNOWN;
