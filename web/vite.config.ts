@@ -2,10 +2,11 @@
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
 import { openMct } from './build/openmct.ts';
+import { reportSize } from './build/size.ts';
 
 export default defineConfig({
   root: import.meta.dirname,
-  plugins: [openMct(resolve(import.meta.dirname, 'node_modules/openmct/dist'))],
+  plugins: [openMct(resolve(import.meta.dirname, 'node_modules/openmct/dist')), reportSize()],
   // Open MCT's theme carries hacks for browsers long gone.
   css: { lightningcss: { errorRecovery: true } },
   build: {

@@ -47,9 +47,11 @@ export function openMct(dist: string): Plugin {
       define: { __OPENMCT_ASSETS__: JSON.stringify(`/${folder}`) },
       resolve: { alias: { 'openmct-theme.css': join(dist, 'espressoTheme.css') } },
     }),
+    // Before Vite looks for the files that the theme names.
+    enforce: 'pre',
     transform: {
-      filter: { id: /node_modules[\\/]openmct[\\/]dist[\\/]openmct\.js$/ },
-      handler: (code) => ({ code: convert(code), map: null }),
+      filter: { id: /node_modules[\\/]openmct[\\/]dist[\\/](openmct\.js|espressoTheme\.css)$/ },
+      handler: (code, id) => ({ code: id.endsWith('.js') ? convert(code) : slim(code), map: null }),
     },
     generateBundle() {
       this.emitFile({ type: 'asset', fileName: `${folder}/${WORKER}`, source: worker });
@@ -69,6 +71,11 @@ function convert(bundle: string): string {
     return `${JSON.stringify(template)}:function(Vue){${code}}`;
   });
   return `const PERIGEE_TEMPLATES={${table.join(',\n')}};${HELPERS}${converted}`;
+}
+
+/** The theme without the pictures of the About box (the insignia are NASA’s own), and with one form of each font: browsers of today read WOFF. */
+function slim(theme: string): string {
+  return theme.replace(/url\([^)]*(?:bg-splash|logo-nasa)[^)]*\)/g, 'none').replace(/,\s*url\([^)]*\.ttf[^)]*\)\s*format\("truetype"\)/g, '');
 }
 
 function templates(bundle: string): string[] {

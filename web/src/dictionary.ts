@@ -5,12 +5,14 @@ export interface System {
   /** Qualified; the empty string is the root above all. */
   path: string;
   name: string;
+  /** The leaves of a parameter that is an aggregate or array, rather than a space system. */
+  aggregate: boolean;
   systems: System[];
   parameters: Parameter[];
 }
 
 export class Dictionary {
-  readonly root: System = { path: '', name: '', systems: [], parameters: [] };
+  readonly root: System = { path: '', name: '', aggregate: false, systems: [], parameters: [] };
   readonly #ids = new Map<number, Parameter>();
   readonly #names = new Map<string, Parameter>();
   readonly #systems = new Map<string, System>([['', this.root]]);
@@ -19,7 +21,8 @@ export class Dictionary {
     for (const parameter of parameters) {
       this.#ids.set(parameter.id, parameter);
       this.#names.set(parameter.name, parameter);
-      this.#grow(parentOf(parameter.name)).parameters.push(parameter);
+      const parent = parentOf(parameter.name);
+      this.#grow(parent, !parameter.name.startsWith(`${parent}/`)).parameters.push(parameter);
     }
   }
 
@@ -35,15 +38,21 @@ export class Dictionary {
     return this.#systems.get(path);
   }
 
-  #grow(path: string): System {
+  #grow(path: string, aggregate = false): System {
     const known = this.#systems.get(path);
     if (known) return known;
-    const system: System = { path, name: shortName(path), systems: [], parameters: [] };
+    const system: System = { path, name: shortName(path), aggregate, systems: [], parameters: [] };
     this.#systems.set(path, system);
     this.#grow(parentOf(path)).systems.push(system);
     return system;
   }
 }
 
-export const parentOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('/')));
+/** `/A` of `/A/b` and of `/A/B`; `/A/b` of the leaves `/A/b[1]` and `/A/b.c`. */
+export function parentOf(name: string): string {
+  const slash = Math.max(0, name.lastIndexOf('/'));
+  const leaf = name.slice(slash).search(/[.[]/);
+  return name.slice(0, leaf < 0 ? slash : slash + leaf);
+}
+
 export const shortName = (name: string): string => name.slice(name.lastIndexOf('/') + 1);

@@ -6,14 +6,14 @@ export function formatValue(value: Value | undefined, parameter?: Pick<Parameter
   if (value === undefined || value === null) return '—';
   if (parameter?.kind === 'time' && typeof value === 'number') return formatTime(value);
   if (parameter?.kind === 'enumerated' && typeof value === 'number') return parameter.labels?.[value] ?? String(value);
-  if (parameter?.kind === 'boolean') return value === true || value === 1 || value === 'true' ? 'true' : 'false';
+  if (parameter?.kind === 'boolean' && typeof value === 'boolean') return parameter.labels?.[Number(value)] ?? String(value);
   return typeof value === 'number' ? formatNumber(value) : String(value);
 }
 
 export function formatNumber(value: number): string {
   if (Number.isInteger(value) || !Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e7)) return value.toExponential(3);
+  if (size !== 0 && (size < 1e-3 || size >= 1e7)) return value.toExponential(1);
   return value.toFixed(size >= 1000 ? 1 : size >= 10 ? 2 : 3);
 }
 

@@ -1,6 +1,6 @@
 // The station as the page knows it: the dictionary, who is logged in, and the present alarms, links and rejections,
 // kept up to date by the stream and fetched anew after each reconnect.
-import { rest } from './api/rest.ts';
+import { ApiError, rest } from './api/rest.ts';
 import { openStream, type Stream } from './api/stream.ts';
 import type { About, Alarm, LinkStatus, Rejections, Session } from './api/types.ts';
 import { Cell } from './cell.ts';
@@ -40,6 +40,8 @@ export class Station {
       try {
         cell.set(await ask());
       } catch (error) {
+        // The session has ended and nothing may be read without one: the page opens anew, and asks.
+        if (error instanceof ApiError && error.status === 401) location.reload();
         console.warn('refresh:', error);
       }
     };

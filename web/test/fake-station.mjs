@@ -9,8 +9,8 @@ import { WebSocketServer } from 'ws';
 const DIST = join(import.meta.dirname, '../dist');
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff': 'font/woff', '.ttf': 'font/ttf', '.png': 'image/png', '.jpg': 'image/jpeg' };
 export const POLICY = [
-  "default-src 'self'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:", "font-src 'self'", "connect-src 'self'",
-  "worker-src 'self'", "object-src 'none'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'",
+  "default-src 'none'", "script-src 'self'", "worker-src 'self'", "connect-src 'self'", "style-src 'self'", "img-src 'self' data: blob:",
+  "font-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
 ].join('; ');
 
 const SAT = '/PerigeeSat';
@@ -26,34 +26,34 @@ const MODEL = [
   ['Power/BatteryVoltage', 'V', (t) => 15.6 + 0.9 * wave(t, 95) + 0.03 * noise(t, 1), both([14.6, 16.8], [14.0, 17.2])],
   ['Power/BatteryCurrent', 'A', (t) => (lit(t) ? 1.8 : -2.1) + 0.1 * noise(t, 2)],
   ['Power/StateOfCharge', '%', (t) => 78 + 14 * wave(t, 95, -0.6) , { watch: [60, null], warning: [45, null], critical: [30, null] }],
-  ['Power/BusVoltage', 'V', (t) => 5.02 + 0.02 * noise(t, 3), both([4.8, 5.2], [4.6, 5.4])],
-  ['Power/BusCurrent', 'A', (t) => 1.3 + 0.2 * wave(t, 7) + 0.05 * noise(t, 4)],
-  ['Power/SolarPower', 'W', (t) => (lit(t) ? 34 + 4 * wave(t, 3) : 0.1) + 0.3 * noise(t, 5)],
+  ['Power/Rail5Voltage', 'V', (t) => 5.02 + 0.02 * noise(t, 3), both([4.8, 5.2], [4.6, 5.4])],
+  ['Power/LoadPower', 'A', (t) => 1.3 + 0.2 * wave(t, 7) + 0.05 * noise(t, 4)],
+  ['Power/ArrayPower', 'W', (t) => (lit(t) ? 34 + 4 * wave(t, 3) : 0.1) + 0.3 * noise(t, 5)],
   ['Thermal/BatteryTemperature', 'degC', (t) => 18 + 7 * wave(t, 95, -0.9) + 0.1 * noise(t, 6) + (t % 240_000 > 150_000 ? 14 : 0), upper(30, 35, 45)],
-  ['Thermal/PayloadTemperature', 'degC', (t) => 24 + 4 * wave(t, 95, -0.3) + 0.1 * noise(t, 7), upper(40, 50, 60)],
-  ['Thermal/PanelTemperature', 'degC', (t) => (lit(t) ? 52 : -28) + 6 * wave(t, 95)],
+  ['Thermal/OpticsTemperature', 'degC', (t) => 24 + 4 * wave(t, 95, -0.3) + 0.1 * noise(t, 7), upper(40, 50, 60)],
+  ['Thermal/StructureTemperature', 'degC', (t) => (lit(t) ? 52 : -28) + 6 * wave(t, 95)],
   ['Thermal/TransmitterTemperature', 'degC', (t) => 31 + 3 * wave(t, 11), upper(50, 60, 70)],
-  ['Thermal/HeaterOn', '', (t) => !lit(t), null, 'boolean'],
-  ['Attitude/Mode', '', (t) => (t % 900_000 < 60_000 ? 'SUN_POINTING' : 'NADIR_POINTING'), null, 'enumerated', ['SAFE', 'DETUMBLE', 'SUN_POINTING', 'NADIR_POINTING']],
+  ['Thermal/BatteryHeater', '', (t) => !lit(t), null, 'boolean'],
+  ['Attitude/PointingMode', '', (t) => (t % 900_000 < 60_000 ? 'SUN' : 'NADIR'), null, 'enumerated', ['SAFE', 'DETUMBLE', 'SUN', 'NADIR']],
   ['Attitude/PointingError', 'deg', (t) => 0.08 + 0.04 * wave(t, 5) + 0.02 * noise(t, 8), upper(0.5, 1, 5)],
-  ...['RateX', 'RateY', 'RateZ'].map((name, i) => [`Attitude/${name}`, 'deg/s', (t) => 0.02 * wave(t, 3, i * 2) + 0.01 * noise(t, 9 + i), both([-1, 1], [-3, 3])]),
-  ...['q1', 'q2', 'q3', 'q4'].map((name, i) => [`Attitude/Quaternion.${name}`, '', (t) => { const a = (Math.PI * t) / (ORBIT_MS / 12); return [0.3 * Math.sin(a), 0.9 * Math.sin(a), 0.3 * Math.sin(a), Math.cos(a)][i]; }]),
-  ...[1, 2, 3].map((n) => [`Attitude/Wheel${n}Speed`, 'rpm', (t) => 2400 + 350 * wave(t, 13, n) + 5 * noise(t, 12 + n), both([-5000, 5000], [-6000, 6000])]),
+  ...['Rate.X', 'Rate.Y', 'Rate.Z'].map((name, i) => [`Attitude/${name}`, 'deg/s', (t) => 0.02 * wave(t, 3, i * 2) + 0.01 * noise(t, 9 + i), both([-1, 1], [-3, 3])]),
+  ...['Q1', 'Q2', 'Q3', 'Q4'].map((name, i) => [`Attitude/Quaternion.${name}`, '', (t) => { const a = (Math.PI * t) / (ORBIT_MS / 12); return [0.3 * Math.sin(a), 0.9 * Math.sin(a), 0.3 * Math.sin(a), Math.cos(a)][i]; }]),
+  ...[0, 1, 2, 3].map((n) => [`Attitude/Wheels[${n}].Speed`, 'rpm', (t) => 2400 + 350 * wave(t, 13, n) + 5 * noise(t, 12 + n), both([-5000, 5000], [-6000, 6000])]),
   ['Orbit/Latitude', 'deg', (t) => 52 * wave(t, 95)],
   ['Orbit/Longitude', 'deg', (t) => { const x = ((t / ORBIT_MS) * 360 - (t / 86_400_000) * 360 + 15 * Math.sin((4 * Math.PI * t) / ORBIT_MS)) % 360; return x > 180 ? x - 360 : x; }],
   ['Orbit/Altitude', 'km', (t) => 521 + 6 * wave(t, 95, 1)],
-  ['Orbit/Speed', 'km/s', (t) => 7.61 + 0.003 * wave(t, 95, 1)],
+  ['Orbit/BetaAngle', 'km/s', (t) => 7.61 + 0.003 * wave(t, 95, 1)],
   ['Orbit/InSunlight', '', lit, null, 'boolean'],
-  ['Payload/State', '', (t) => (lit(t) ? 'IMAGING' : 'IDLE'), null, 'enumerated', ['OFF', 'IDLE', 'IMAGING', 'FAULT']],
-  ['Payload/StorageUsed', '%', (t) => (t / 120_000) % 100, { watch: [null, 80], warning: [null, 90], critical: [null, 97] }],
+  ['Payload/PayloadMode', '', (t) => (lit(t) ? 'IMAGING' : 'IDLE'), null, 'enumerated', ['OFF', 'IDLE', 'IMAGING', 'FAULT']],
+  ['Payload/StoreFill', '%', (t) => (t / 120_000) % 100, { watch: [null, 80], warning: [null, 90], critical: [null, 97] }],
   ['Payload/ImagesTaken', '', (t) => Math.floor(t / 10_000) % 65_536, null, 'unsigned'],
-  ['Computer/CpuLoad', '%', (t) => 31 + 8 * wave(t, 2) + 3 * noise(t, 20), upper(70, 85, 95)],
-  ['Computer/Uptime', 's', (t) => Math.floor(t / 1000) % 10_000_000, null, 'unsigned'],
-  ['Computer/BootCount', '', () => 17, null, 'unsigned'],
-  ['Computer/SoftwareVersion', '', () => 'fsw-3.1.4', null, 'string'],
-  ['Computer/LastCommand', '', () => 'a0170003', null, 'binary'],
-  ['Computer/OnboardTime', '', (t) => t, null, 'time'],
-  ...Array.from({ length: 20 }, (_, n) => [`Computer/Tasks/Task${n + 1}Load`, '%', (t) => 4 + 3 * wave(t, 2 + n, n)]),
+  ['Obc/CpuLoad', '%', (t) => 31 + 8 * wave(t, 2) + 3 * noise(t, 20), upper(70, 85, 95)],
+  ['Obc/Uptime', 's', (t) => Math.floor(t / 1000) % 10_000_000, null, 'unsigned'],
+  ['Obc/BootCount', '', () => 17, null, 'unsigned'],
+  ['Obc/SoftwareVersion', '', () => 'fsw-3.1.4', null, 'string'],
+  ['Obc/LastCommand', '', () => 'a0170003', null, 'binary'],
+  ['Obc/OnboardTime', '', (t) => t, null, 'time'],
+  ...Array.from({ length: 20 }, (_, n) => [`Obc/Tasks/Task${n + 1}Load`, '%', (t) => 4 + 3 * wave(t, 2 + n, n)]),
 ].map(([name, unit, at, limits = null, kind = 'float', labels = null], id) => ({
   at, parameter: { id, name: `${SAT}/${name}`, description: `${name.split('/').at(-1)} of the made-up satellite`, unit, kind, labels, limits },
 }));
@@ -114,7 +114,7 @@ export function startFakeStation(port = 0) {
     'GET /api/completeness': (query) => {
       const [start, end] = [Number(query.get('start')), Number(query.get('end'))];
       const half = start + (end - start) * 0.6;
-      return { channels: [[0, null], [0, 100], [0, 101], [1, 200]].map(([vcid, apid]) => ({ vcid, apid, spans: [[start, half, 1200], [half + 40_000, end, 900]], gaps: [[half, half + 40_000, 37]] })) };
+      return { channels: [[0, null], [0, 100], [0, 101], [1, 200]].map(([vcid, apid]) => ({ link: 'simulator', vcid, apid, spans: [[start, half, 1200], [half + 40_000, end, 900]], gaps: [[half, half + 40_000, 37]] })) };
     },
     'POST /api/login': (_, { name, password }) => {
       if (name !== 'admin' || password === 'wrong') return fail(401, 'unauthorised', 'Name or password is wrong.');

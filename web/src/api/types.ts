@@ -17,6 +17,7 @@ export interface Parameter {
   description?: string | null;
   unit?: string | null;
   kind: Kind;
+  /** Of an enumeration, or of false and true. */
   labels?: string[] | null;
   limits?: Limits | null;
 }
@@ -112,7 +113,8 @@ export interface Rejections {
 }
 
 export interface Channel {
-  vcid: number;
+  link: string;
+  vcid: number | null;
   apid: number | null;
   spans: [start: number, end: number, count: number][];
   gaps: [start: number, end: number, missing: number][];

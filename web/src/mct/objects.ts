@@ -123,7 +123,7 @@ function parameterObject(parameter: Parameter | undefined): DomainObject | undef
 
 /** Open MCT's formats: a label plots as its number, a boolean as 0 and 1, and text is only for tables. */
 function valuesOf({ name, unit, kind, labels }: Parameter): NonNullable<DomainObject['telemetry']>['values'] {
-  const enumeration = kind === 'boolean' ? ['false', 'true'] : kind === 'enumerated' ? (labels ?? []) : undefined;
+  const enumeration = kind === 'boolean' ? (labels ?? ['false', 'true']) : kind === 'enumerated' ? (labels ?? []) : undefined;
   const format = enumeration ? 'enum' : kind === 'time' ? 'utc' : ['string', 'binary', 'structured'].includes(kind) ? 'string' : 'number';
   return [
     { key: 'utc', name: 'Generated', format: 'utc', hints: { domain: 1 } },
@@ -133,10 +133,9 @@ function valuesOf({ name, unit, kind, labels }: Parameter): NonNullable<DomainOb
       format,
       hints: { range: 1 },
       ...(unit && { unit }),
+      ...(kind === 'float' && { formatString: '%.7g' }),
       ...(enumeration && { enumerations: enumeration.map((string, value) => ({ value, string })) }),
     },
-    { key: 'raw', name: 'Raw', format: 'string' },
     { key: 'severity', name: 'State', format: 'string' },
-    { key: 'received', name: 'Received', format: 'utc' },
   ];
 }

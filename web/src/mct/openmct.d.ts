@@ -23,6 +23,7 @@ declare module 'openmct' {
     name: string;
     unit?: string;
     format?: string;
+    formatString?: string;
     enumerations?: { value: number; string: string }[];
     hints?: Record<string, number>;
   }
@@ -30,7 +31,7 @@ declare module 'openmct' {
   export interface Datum {
     utc: number;
     value: unknown;
-    [key: string]: unknown;
+    severity?: string;
   }
 
   export interface RequestOptions {

@@ -1,7 +1,6 @@
 // Puts Open MCT together: its own plugins that an operator needs, and the station's.
 import openmct from 'openmct';
-import { rest } from '../api/rest.ts';
-import { ApiError } from '../api/rest.ts';
+import { ApiError, rest } from '../api/rest.ts';
 import { drawOverview } from '../overview/view.ts';
 import { changePassword, explain, logIn } from '../session/dialog.ts';
 import type { Station } from '../station.ts';
@@ -59,7 +58,8 @@ export function start(station: Station): void {
   installFaults(openmct, station, acknowledge);
   installIndicators(openmct, station, {
     logIn: () => void enter(),
-    logOut: () => void rest.logout().finally(() => station.refresh()),
+    // Begins anew: what an anonymous reader may see is for the station to say.
+    logOut: () => void rest.logout().finally(() => location.reload()),
     changePassword: () => void changePassword(),
     showAlarms: () => openmct.router.navigate(FAULTS_PATH),
   });
@@ -73,7 +73,7 @@ export function start(station: Station): void {
   view('received', (element) => drawReceived(element, station));
   addView(openmct, SYSTEM, 'Parameters', 'icon-tabular-lad', (element, object) => drawSystem(element, station, tree.system(object), go));
 
-  if (location.hash.length < 2) location.hash = `#${pagePath('overview')}?hideInspector=true&hideRecents=true`;
+  if (location.hash.length <= '#/'.length) location.hash = `#${pagePath('overview')}?hideInspector=true&hideRecents=true`;
   openmct.start();
 }
 

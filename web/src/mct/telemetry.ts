@@ -1,13 +1,14 @@
 // Telemetry for Open MCT: history from the archive, live values from the shared stream, limits from the dictionary.
-import type { Datum, DomainObject, OpenMCT, RequestOptions } from 'openmct';
+import type { Datum, DomainObject, OpenMCT, RequestOptions, ValueMetadata } from 'openmct';
 import { rest } from '../api/rest.ts';
-import type { HistorySample, Limits, Parameter, Sample, Severity } from '../api/types.ts';
+import type { HistorySample, Limits, Parameter, Sample, Severity, Value } from '../api/types.ts';
 import { rank } from '../severity.ts';
 import type { Station } from '../station.ts';
 import type { Tree } from './objects.ts';
 
 /** Points asked for to fill the time that a lost connection missed. */
 const GAP_POINTS = 500;
+const LAST_MS = 60_000;
 
 export function installTelemetry(openmct: OpenMCT, station: Station, tree: Tree): void {
   const supports = (object: DomainObject) => tree.parameter(object) !== undefined;
@@ -25,7 +26,10 @@ export function installTelemetry(openmct: OpenMCT, station: Station, tree: Tree)
     supportsBatching: supports,
     subscribe: (object: DomainObject, callback: (data: Datum[]) => void) => subscribe(station, known(object), callback),
     supportsLimits: supports,
-    getLimitEvaluator: (object: DomainObject) => ({ evaluate: (datum: Datum) => evaluate(known(object), datum) }),
+    getLimitEvaluator: (object: DomainObject) => ({
+      // A table asks for its row, and for each of its cells: of those only the value stands out.
+      evaluate: (datum: Datum, cell?: ValueMetadata) => (cell && cell.key !== 'value' ? undefined : evaluate(known(object), datum)),
+    }),
     getLimits: (object: DomainObject) => ({ limits: () => Promise.resolve(limitLines(known(object).limits)) }),
   });
 }
@@ -34,12 +38,21 @@ async function request(parameter: Parameter, options: RequestOptions, latest: La
   const { start, end, size, strategy, signal } = options;
   if (strategy === 'latest' && (size ?? 1) === 1 && end >= Date.now() - 1000) {
     const sample = await latest(parameter.id);
-    return sample ? [liveDatum(sample)] : [];
+    return sample ? [datum(sample)] : [];
   }
+  if (strategy === 'latest') return last(parameter.id, start, Math.min(end, Date.now()), size ?? 1, signal);
   const points = strategy === 'minmax' ? size : undefined;
-  const history = await rest.history({ parameter: parameter.id, start, end, points }, signal);
-  const data = history.samples.flatMap(historyData);
-  return strategy === 'latest' ? data.slice(-(size ?? 1)) : data;
+  const { samples } = await rest.history({ parameter: parameter.id, start, end, points }, signal);
+  return samples.flatMap(historyData);
+}
+
+/** The newest `size` values, looked for in a span that grows backwards: a long one may hold millions. */
+async function last(parameter: number, start: number, end: number, size: number, signal?: AbortSignal): Promise<Datum[]> {
+  for (let span = LAST_MS; ; span *= 8) {
+    const from = Math.max(start, end - span);
+    const { samples } = await rest.history({ parameter, start: from, end }, signal);
+    if (samples.length >= size || from === start) return samples.slice(-size).map(datum);
+  }
 }
 
 function subscribe(station: Station, { id }: Parameter, callback: (data: Datum[]) => void): () => void {
@@ -47,7 +60,7 @@ function subscribe(station: Station, { id }: Parameter, callback: (data: Datum[]
   let lost = false;
   const stopValues = station.stream.watch(id, (samples) => {
     last = samples.at(-1)?.t ?? last;
-    callback(samples.map(liveDatum));
+    callback(samples.map(datum));
   });
   const stopState = station.stream.onState((state) => {
     if (state === 'lost') lost = true;
@@ -87,14 +100,15 @@ function batchLatest(): Latest {
   };
 }
 
-const liveDatum = ({ t, r, v, raw, s }: Sample): Datum => ({ utc: t, value: v, raw, severity: s, received: r });
+/** The same whether it came live or from the archive: so Open MCT knows a value that came both ways for one. */
+const datum = ({ t, v, s }: { t: number; v: Value; s: Severity }): Datum => ({ utc: t, value: plottable(v), severity: s });
+
+const plottable = (value: Value): unknown => (typeof value === 'boolean' ? Number(value) : value);
 
 /** A down-sampled point becomes its two extremes, so that no spike is lost from a plot. */
 function historyData({ t, v, s, min, max }: HistorySample): Datum[] {
-  if (typeof min === 'number' && typeof max === 'number' && min !== max) {
-    return [{ utc: t, value: min, severity: s }, { utc: t + 1, value: max, severity: s }];
-  }
-  return [{ utc: t, value: v, severity: s }];
+  if (typeof min !== 'number' || typeof max !== 'number' || min === max) return [datum({ t, v, s })];
+  return [datum({ t, v: min, s }), datum({ t: t + 1, v: max, s })];
 }
 
 /** Open MCT's names for the colours of the five levels. */
@@ -113,7 +127,7 @@ interface Violation {
 
 /** The station has judged each value, with its context and violation counts: the page only shows the verdict. */
 function evaluate({ limits }: Parameter, datum: Datum): Violation | undefined {
-  const severity = datum['severity'] as Severity | undefined;
+  const severity = datum.severity as Severity | undefined;
   if (!severity || severity === 'nominal' || rank(severity) < 0) return undefined;
   const high = limits?.[severity]?.[1];
   const side = typeof datum.value !== 'number' || !limits?.[severity] ? '' : typeof high === 'number' && datum.value > high ? 'is-limit--upr' : 'is-limit--lwr';

@@ -85,7 +85,7 @@ function improvise({ root, parameters }: Dictionary): Draft {
   const items = (chosen: readonly Parameter[]): Item[] => chosen.map(({ name }) => ({ parameter: name }));
   const systems: System[] = [];
   const collect = (system: System): void => {
-    if (system.parameters.length > 0) systems.push(system);
+    if (system.parameters.length > 0 && !system.aggregate) systems.push(system);
     system.systems.forEach(collect);
   };
   collect(root);

@@ -3,7 +3,7 @@ import uPlot from 'uplot';
 import { rest } from '../api/rest.ts';
 import type { Stream } from '../api/stream.ts';
 import type { Parameter, Severity, Value } from '../api/types.ts';
-import { paced } from '../mct/views.ts';
+import { paced } from '../paced.ts';
 import { COLORS } from '../severity.ts';
 
 const SPAN_MS = 15 * 60_000;
@@ -92,6 +92,11 @@ function push({ t, v }: Series, at: number, value: number | null): void {
   }
   t.push(at);
   v.push(value);
+  // Nothing is drawn, and so nothing trimmed, while the page is hidden.
+  if (t.length > 2 * MOST_POINTS) {
+    t.splice(0, MOST_POINTS);
+    v.splice(0, MOST_POINTS);
+  }
 }
 
 function trim(series: Series, since: number): void {

@@ -5,7 +5,7 @@ import { rest } from '../api/rest.ts';
 import type { Alarm, LinkStatus, Sample } from '../api/types.ts';
 import { formatAge, formatClock, formatCount, formatRate, formatValue } from '../format.ts';
 import { parameterPath, pagePath } from '../mct/objects.ts';
-import { paced } from '../mct/views.ts';
+import { paced } from '../paced.ts';
 import { SEVERITIES } from '../severity.ts';
 import type { Station } from '../station.ts';
 import { drawAttitude, type Quaternion } from './attitude.ts';
@@ -17,6 +17,7 @@ import { drawTrack, type Position } from './track.ts';
 const STALE_MS = 30_000;
 const TRACK_MS = 100 * 60_000;
 const TRACK_POINTS = 1200;
+const TRACK_STEP_MS = 2_000;
 const ALARMS_SHOWN = 20;
 
 export interface Actions {
@@ -74,7 +75,7 @@ function parametersOf({ chips, panels, track, plots }: Plan): Iterable<{ id: num
 function extend(track: Position[], { latitude, longitude }: NonNullable<Plan['track']>, latest: Map<number, Sample>): void {
   const north = latest.get(latitude.id);
   const east = latest.get(longitude.id);
-  if (typeof north?.v !== 'number' || typeof east?.v !== 'number' || east.t <= (track.at(-1)?.t ?? 0)) return;
+  if (typeof north?.v !== 'number' || typeof east?.v !== 'number' || east.t < (track.at(-1)?.t ?? 0) + TRACK_STEP_MS) return;
   track.push({ t: east.t, latitude: north.v, longitude: east.v });
   while (track[0] && track[0].t < east.t - TRACK_MS) track.shift();
 }

@@ -2,7 +2,7 @@
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { LinkStatus } from '../api/types.ts';
 import { formatAge, formatCount, formatRate, formatTime } from '../format.ts';
-import { paced } from '../mct/views.ts';
+import { paced } from '../paced.ts';
 import type { Station } from '../station.ts';
 import { reasonWords } from './reasons.ts';
 

@@ -7,7 +7,28 @@ interface Words {
 }
 
 const REASONS: Record<string, Words> = {
-  uncorrectable: { title: 'Uncorrectable', meaning: 'More symbols were wrong than the Reed-Solomon code can correct.' },
+  'not-synchronised': { title: 'Not synchronised', meaning: 'No attached sync marker was found in these octets or symbols.' },
+  truncated: { title: 'Truncated', meaning: 'The input ended inside a frame.' },
+  'wrong-unit-length': { title: 'Wrong unit length', meaning: 'What was handed over is not one frame long.' },
+  uncorrectable: { title: 'Uncorrectable', meaning: 'A Reed-Solomon codeword has more wrong symbols than the code can correct.' },
+  'bad-fecf': { title: 'Frame error control', meaning: 'The frame error control field does not agree with the frame.' },
+  'bad-fhec': { title: 'Header error control', meaning: 'The AOS frame header is damaged beyond repair.' },
+  'wrong-version': { title: 'Wrong version', meaning: 'The transfer frame version number is not that of the link.' },
+  'wrong-scid': { title: 'Wrong spacecraft', meaning: 'The spacecraft identifier is not that of the link.' },
+  'wrong-length': { title: 'Wrong length', meaning: 'The length in the USLP header is not that of the frame.' },
+  'bad-header': { title: 'Bad header', meaning: 'The header describes parts that do not fit into the frame.' },
+  'too-many-channels': { title: 'Too many channels', meaning: 'More virtual channels than a receiver keeps: most likely noise taken for frames.' },
+  'bad-pointer': { title: 'Bad pointer', meaning: 'The first header pointer points beyond its zone.' },
+  'segmented-data': { title: 'Segmented data', meaning: 'The packets are cut into TM segments, which the standard no longer knows.' },
+  'unknown-protocol': { title: 'Unknown protocol', meaning: 'The data field carries a protocol that is not delivered here.' },
+  'no-start': { title: 'Start missing', meaning: 'The rest of a packet whose beginning was not received.' },
+  'vc-gap': { title: 'Gap in the channel', meaning: 'Frames of the virtual channel went missing while this packet was open.' },
+  'pointer-mismatch': { title: 'Pointer mismatch', meaning: 'The packet length and the first header pointer contradict each other.' },
+  'bad-packet-version': { title: 'Bad packet version', meaning: 'What should be a packet has a version number that no packet has.' },
+  'bad-packet-length': { title: 'Bad packet length', meaning: 'The encapsulation packet is shorter than its own header.' },
+  'packet-too-long': { title: 'Packet too long', meaning: 'The packet is longer than the link allows.' },
+  'broken-segments': { title: 'Broken segments', meaning: 'A service data unit began anew before it ended.' },
+  unfinished: { title: 'Unfinished', meaning: 'The input ended inside a packet.' },
 };
 
 export function reasonWords(reason: string): Words {

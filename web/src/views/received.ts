@@ -39,7 +39,7 @@ export function drawReceived(element: HTMLElement, station: Station): () => void
           ${problem ? html`<p class="pg-problem">${problem}</p>` : ''}
           <div class="pg-scroll">
             <table class="pg-table pg-table--spans">
-              <thead><tr><th>VC</th><th>APID</th><th>Received</th><th>Missing</th><th>In time</th></tr></thead>
+              <thead><tr><th>Link</th><th>VC</th><th>APID</th><th>Received</th><th>Missing</th><th>In time</th></tr></thead>
               <tbody>${channels.map((channel) => drawChannel(channel, start, end))}</tbody>
             </table>
             ${channels.length === 0 && !problem ? html`<p class="pg-empty">Nothing was received in this time.</p>` : ''}
@@ -69,14 +69,15 @@ export function drawReceived(element: HTMLElement, station: Station): () => void
   };
 }
 
-function drawChannel({ vcid, apid, spans, gaps }: Channel, start: number, end: number): TemplateResult {
+function drawChannel({ link, vcid, apid, spans, gaps }: Channel, start: number, end: number): TemplateResult {
   const sum = (parts: [number, number, number][]) => parts.reduce((total, [, , count]) => total + count, 0);
   const x = (t: number) => ((Math.min(Math.max(t, start), end) - start) / (end - start)) * WIDTH;
   const bar = (className: string, [from, to, count]: [number, number, number], word: string) =>
     svg`<rect class=${className} x=${x(from)} width=${Math.max(1, x(to) - x(from))} y="0" height="10"><title>${`${formatTime(from)} to ${formatTime(to)}: ${count} ${word}`}</title></rect>`;
   const missing = sum(gaps);
   return html`<tr>
-    <td>${vcid}</td>
+    <td>${link}</td>
+    <td>${vcid ?? ''}</td>
     <td>${apid ?? 'frames'}</td>
     <td class="pg-table__number">${formatCount(sum(spans))}</td>
     <td class="pg-table__number" data-bad=${missing > 0}>${formatCount(missing)}</td>

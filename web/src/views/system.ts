@@ -1,10 +1,10 @@
 // A space system: the present value of each of its parameters, those of its subsystems included.
 import { html, render } from 'lit-html';
 import type { Parameter, Sample } from '../api/types.ts';
-import type { System } from '../dictionary.ts';
+import { shortName, type System } from '../dictionary.ts';
 import { formatClock, formatValue } from '../format.ts';
 import { parameterPath } from '../mct/objects.ts';
-import { paced } from '../mct/views.ts';
+import { paced } from '../paced.ts';
 import { drawGauge } from '../overview/gauge.ts';
 import { numberOf } from '../overview/plot.ts';
 import type { Station } from '../station.ts';
@@ -71,7 +71,7 @@ const parametersOf = (system: System): Parameter[] => [...system.parameters, ...
 function drawParameter(parameter: Parameter, sample: Sample | undefined, system: System, go: (path: string) => void) {
   const { name, unit, description, limits } = parameter;
   return html`<tr data-severity=${sample?.s ?? 'nominal'} data-parameter=${name}>
-    <td><button title=${name} @click=${() => go(parameterPath(name))}>${name.slice(system.path.length + 1)}</button></td>
+    <td><button title=${name} @click=${() => go(parameterPath(name))}>${name.startsWith(`${system.path}/`) ? name.slice(system.path.length + 1) : shortName(name)}</button></td>
     <td class="pg-table__number pg-table__value">${formatValue(sample?.v, parameter)}</td>
     <td>${unit ?? ''}</td>
     <td>${drawGauge(sample ? numberOf(sample.v, parameter) : null, limits)}</td>

@@ -2,7 +2,7 @@
 import { html, render } from 'lit-html';
 import type { Rejection } from '../api/types.ts';
 import { formatTime } from '../format.ts';
-import { paced } from '../mct/views.ts';
+import { paced } from '../paced.ts';
 import type { Station } from '../station.ts';
 import { reasonWords } from './reasons.ts';
 

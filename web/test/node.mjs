@@ -1,0 +1,82 @@
+// A real node for the tests: `perigee up` in a state directory of its own, on a free port, killed as hard as wanted.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const START_MS = 30_000;
+const STOP_MS = 15_000;
+const ROOT = resolve(import.meta.dirname, '../..');
+
+function binary() {
+  const places = process.env.PERIGEE_BIN ? [resolve(process.env.PERIGEE_BIN)] : ['release', 'debug'].map((profile) => join(ROOT, 'target', profile, 'perigee'));
+  const found = places.find(existsSync);
+  if (!found) throw new Error(`no perigee at ${places.join(' or ')}: build it, or name it in PERIGEE_BIN`);
+  return found;
+}
+
+export function freePort() {
+  return new Promise((done, failed) => {
+    const probe = createServer().once('error', failed).listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => done(port));
+    });
+  });
+}
+
+export class Node {
+  #state = mkdtempSync(join(tmpdir(), 'perigee-node-'));
+  #process;
+  #output = '';
+
+  /** `settings` are `TABLE.KEY=VALUE`, as for `perigee up --set`. */
+  static async start(settings = []) {
+    const node = new Node();
+    node.port = await freePort();
+    node.url = `http://127.0.0.1:${node.port}`;
+    node.settings = settings;
+    await node.start();
+    return node;
+  }
+
+  /** The same state directory and port as before. */
+  async start() {
+    const flags = [...this.settings, `admin.listen="127.0.0.1:${this.port}"`].flatMap((setting) => ['--set', setting]);
+    this.#output = '';
+    this.#process = spawn(binary(), ['up', '--state', this.#state, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const read = (chunk) => { this.#output += chunk; };
+    this.#process.stdout.on('data', read);
+    this.#process.stderr.on('data', read);
+    const deadline = Date.now() + START_MS;
+    while (Date.now() < deadline && this.#process.exitCode === null) {
+      const answer = await fetch(`${this.url}/ready`, { signal: AbortSignal.timeout(1000) }).catch(() => undefined);
+      if (answer?.ok) {
+        this.password ??= this.#output.match(/one-time password (\S+)/)?.[1];
+        return;
+      }
+      await new Promise((wake) => setTimeout(wake, 50));
+    }
+    throw new Error(`perigee did not start:\n${this.#output}`);
+  }
+
+  /** As a power cut would. */
+  kill() {
+    return this.#end('SIGKILL');
+  }
+
+  async remove() {
+    await this.#end('SIGTERM');
+    rmSync(this.#state, { recursive: true, force: true });
+  }
+
+  async #end(signal) {
+    const child = this.#process;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((done) => child.once('exit', done));
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    child.kill(signal);
+    await ended;
+    clearTimeout(late);
+  }
+}
