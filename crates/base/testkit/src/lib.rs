@@ -4,4 +4,4 @@
 
 pub mod shared;
 
-pub use shared::shared_data;
+pub use shared::{shared_data, workspace_root};
