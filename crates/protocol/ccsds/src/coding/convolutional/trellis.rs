@@ -11,30 +11,35 @@
 use super::outputs;
 
 /// The largest magnitude of a soft symbol in the trellis: 2 symbols · 7 steps · 9 = 126 < 128.
-pub(super) const MAX_SOFT: i8 = 9;
+pub(super) const MAX_SOFT: u32 = 9;
 
 /// The costs of a step's four possible labels C1 C2 = 00, 01, 10, 11, from the lowest octet up.
 pub(super) type Branch = u32;
 
-/// What a positive (1) or negative (0) soft symbol costs each label; 0 is an erasure and costs nothing.
-pub(super) const fn branch(first: i8, second: i8) -> Branch {
-    FIRST[(first + MAX_SOFT) as usize] + SECOND[(second + MAX_SOFT) as usize]
+/// What each soft symbol, read as an octet, costs the labels: at the front of a bit's pair and at its end.
+#[derive(Clone, Debug)]
+pub(super) struct Costs {
+    pub(super) first: [Branch; 256],
+    pub(super) second: [Branch; 256],
 }
 
-const SOFT_LEVELS: usize = 2 * MAX_SOFT as usize + 1;
-static FIRST: [Branch; SOFT_LEVELS] = costs(0x0000_0101, 0x0101_0000);
-static SECOND: [Branch; SOFT_LEVELS] = costs(0x0001_0001, 0x0100_0100);
-
-const fn costs(zero: u32, one: u32) -> [Branch; SOFT_LEVELS] {
-    let mut costs = [0; SOFT_LEVELS];
-    let mut level = 0;
-    while level < SOFT_LEVELS {
-        let soft = level as i32 - MAX_SOFT as i32;
-        // A positive symbol is a disagreement for the labels that have a 0 here.
-        costs[level] = if soft > 0 { zero * soft as u32 } else { one * soft.unsigned_abs() };
-        level += 1;
+impl Costs {
+    /// For symbols that `factor` / 512 brings to the trellis's levels; the second inverted where the code has it so.
+    ///
+    /// A positive symbol (1) speaks against the labels that have a 0 in its place, a negative one (0) against those
+    /// that have a 1; an erasure against none.
+    pub(super) fn new(factor: u32, invert_second: bool) -> Self {
+        let costs = |zero: Branch, one: Branch| {
+            std::array::from_fn(|octet| {
+                let soft = (octet as u8).cast_signed();
+                let level = ((u32::from(soft.unsigned_abs()) * factor + 256) / 512).min(MAX_SOFT);
+                level * if soft > 0 { zero } else { one }
+            })
+        };
+        let (zero, one) = (0x0001_0001, 0x0100_0100);
+        let (zero, one) = if invert_second { (one, zero) } else { (zero, one) };
+        Self { first: costs(0x0000_0101, 0x0101_0000), second: costs(zero, one) }
     }
-    costs
 }
 
 /// Which label leads from state j by a 0: an index into a [`Branch`].
@@ -67,29 +72,6 @@ impl Metrics {
         (0..64).min_by_key(|state| cost(*state)).unwrap_or(0)
     }
 
-    /// Takes a step for each branch, writes which predecessor each state's survivor came from (bit s set: from the
-    /// upper one, s/2 + 32), and returns by how much the cost grew.
-    pub(super) fn advance(&mut self, branches: &[Branch], decisions: &mut [u64]) -> i32 {
-        #[cfg(target_arch = "x86_64")]
-        if super::x86::available() {
-            return super::x86::advance(self, branches, decisions);
-        }
-        self.advance_portable(branches, decisions)
-    }
-
-    /// The safe twin.
-    pub(super) fn advance_portable(&mut self, branches: &[Branch], decisions: &mut [u64]) -> i32 {
-        let mut growth = 0;
-        for (branches, decisions) in branches.chunks(READING).zip(decisions.chunks_mut(READING)) {
-            let before = self.0[0];
-            for (branch, decisions) in branches.iter().zip(decisions) {
-                *decisions = self.step(*branch);
-            }
-            growth += reading(before, self.0[0]);
-        }
-        growth
-    }
-
     fn step(&mut self, branch: Branch) -> u64 {
         let costs = branch.to_le_bytes();
         let mut next = [0; 64];
@@ -114,6 +96,43 @@ impl Metrics {
     }
 }
 
+/// A stretch of trellis to run through: a decision is written for each branch.
+pub(super) struct Run<'a> {
+    pub(super) metrics: &'a mut Metrics,
+    pub(super) branches: &'a [Branch],
+    /// Which predecessor each state's survivor came from: bit s is set for the upper one, s/2 + 32.
+    pub(super) decisions: &'a mut [u64],
+}
+
+/// Takes runs of equal length through the trellis and returns by how much their costs grew together. Runs side by
+/// side do not wait for each other.
+///
+/// # Panics
+/// When the lengths differ.
+pub(super) fn advance<const N: usize>(mut runs: [Run<'_>; N]) -> i32 {
+    #[cfg(target_arch = "x86_64")]
+    if super::x86::available() {
+        return super::x86::advance(&mut runs);
+    }
+    advance_portable(&mut runs)
+}
+
+/// The safe twin.
+pub(super) fn advance_portable<const N: usize>(runs: &mut [Run<'_>; N]) -> i32 {
+    let mut growth = 0;
+    for Run { metrics, branches, decisions } in runs {
+        assert_eq!(branches.len(), decisions.len());
+        for (branches, decisions) in branches.chunks(READING).zip(decisions.chunks_mut(READING)) {
+            let before = metrics.0[0];
+            for (branch, decisions) in branches.iter().zip(decisions) {
+                *decisions = metrics.step(*branch);
+            }
+            growth += reading(before, metrics.0[0]);
+        }
+    }
+    growth
+}
+
 /// The growth between two readings of one state's cost. That state may have been far from the best before and be the
 /// best now, so the growth may well be negative; over a block that evens out.
 pub(super) fn reading(before: u8, after: u8) -> i32 {
@@ -123,22 +142,51 @@ pub(super) fn reading(before: u8, after: u8) -> i32 {
 /// Six steps of two symbols: how far any state can be behind the best.
 const MAX_SPREAD: u8 = 6 * 2 * MAX_SOFT as u8;
 
-/// Follows the survivor that ends in `state` back through all decisions, and writes the first `8 · octets.len()` bits
-/// of its path.
-pub(super) fn trace_back(decisions: &[u64], state: u8, octets: &mut [u8]) {
-    // The path's bits, the earliest in the highest; the highest six are the state.
-    let mut path = u64::from(state) << 58;
-    let back = |path: u64, decisions: u64| path >> 1 | decisions >> (path >> 58) << 63;
-    // A decision is the bit that leaves the state: the one of six steps before.
-    let kept = (8 * octets.len() + 6).min(decisions.len());
-    for step in decisions[kept..].iter().rev() {
-        path = back(path, *step);
+/// The survivor that ends in a state, followed back through all decisions.
+pub(super) struct Trace<'a> {
+    decisions: &'a [u64],
+    /// The first bits of the path.
+    octets: &'a mut [u8],
+    /// The path's bits, complemented, the earliest in the highest; the highest six are the state.
+    path: u64,
+    /// Groups of eight decisions still to follow.
+    groups: usize,
+}
+
+impl<'a> Trace<'a> {
+    /// From the state at the end of the decisions.
+    pub(super) fn new(decisions: &'a [u64], state: u8, octets: &'a mut [u8]) -> Self {
+        let groups = octets.len().max(decisions.len().saturating_sub(DELAY).div_ceil(8));
+        Self { decisions, octets, path: !(u64::from(state) << 58), groups }
     }
-    for (at, octet) in octets.iter_mut().enumerate().rev() {
-        let steps = (8 * at + 6).min(kept)..(8 * at + 14).min(kept);
-        for step in decisions[steps].iter().rev() {
-            path = back(path, *step);
+
+    /// Follows eight decisions. `false` when none are left.
+    fn group(&mut self) -> bool {
+        let Some(group) = self.groups.checked_sub(1) else { return false };
+        self.groups = group;
+        let later = self.decisions.get(8 * group + DELAY..).unwrap_or_default();
+        match later.first_chunk::<8>() {
+            Some(eight) => eight.iter().rev().for_each(|decisions| self.back(*decisions)),
+            None => later.iter().rev().for_each(|decisions| self.back(*decisions)),
         }
-        *octet = (path >> 56) as u8;
+        if let Some(octet) = self.octets.get_mut(group) {
+            *octet = !(self.path >> 56) as u8;
+        }
+        true
     }
+
+    #[inline(always)]
+    fn back(&mut self, decisions: u64) {
+        const TOP: u64 = 1 << 63;
+        self.path = self.path >> 1 | (!decisions << (self.path >> 58)) & TOP;
+    }
+}
+
+/// A decision is the bit that leaves the state, the one of six steps before.
+const DELAY: usize = 6;
+
+/// Follows all traces to their beginning and writes their octets. Each step waits for the one before, so traces
+/// side by side cost little more than one.
+pub(super) fn trace_back<const N: usize>(mut traces: [Trace<'_>; N]) {
+    while traces.iter_mut().fold(false, |any, trace| trace.group() | any) {}
 }

@@ -2,21 +2,38 @@
 //!
 //! Symbols are taken in blocks of [`BLOCK`] bits, on a grid that does not depend on how the input was cut. A block
 //! is scaled to the trellis's few levels by its own mean magnitude, run through the trellis, and traced back from
-//! [`DEPTH`] bits later, when all survivors have merged.
+//! [`depth`] bits later, when all survivors have merged.
 //!
 //! Where a symbol group begins is found by trying: the right beginning lets the best path's cost grow more slowly
 //! than any other. The first block tries them all; later ones only when the cost looks like no signal or a slip,
 //! and the others must be clearly better.
 
-use super::trellis::{Branch, MAX_SOFT, Metrics, branch, trace_back};
+use std::ops::Range;
+
+use super::trellis::{Branch, Costs, Metrics, Run, Trace, advance, trace_back};
 use super::{Rate, Sent};
 
 /// Bits of a block: whole octets, and whole puncturing periods at every rate.
 const BLOCK: usize = 840;
-/// Bits between a decision and the end of the path it is read from: 32 constraint lengths, for the weakest rate.
-const DEPTH: usize = 224;
+/// A block is run through the trellis in two halves side by side. The second does not know the states' costs where the
+/// first ends, and finds them out in so many bits before that.
+const WARM_UP: usize = 112;
+/// Bits of such a half.
+const HALF: usize = (BLOCK + WARM_UP) / 2;
+/// Bits between a decision and the end of the path it is read from, where all survivors have merged: 16 constraint
+/// lengths, and more the more is punctured.
+const fn depth(rate: Rate) -> usize {
+    match rate {
+        Rate::R1_2 => 112,
+        Rate::R2_3 => 144,
+        Rate::R3_4 => 176,
+        Rate::R5_6 | Rate::R7_8 => 224,
+    }
+}
 /// What the mean magnitude of a block becomes in the trellis.
 const MEAN_SOFT: u32 = 5;
+/// What of the present phase's cost another must undercut.
+const CLEARLY_BETTER: f32 = 0.85;
 
 /// A Viterbi decoder that finds its own symbol phase.
 ///
@@ -31,11 +48,17 @@ pub struct Viterbi {
     rate: Rate,
     /// Symbols not yet decoded; once the phase is known, a group begins at the front.
     symbols: Vec<i8>,
-    scaled: Vec<i8>,
+    /// At the level of the present block.
+    factor: u32,
+    costs: Costs,
     branches: Vec<Branch>,
     metrics: Metrics,
     /// Those of the bits that are not out yet.
     decisions: Vec<u64>,
+    /// Room for the decisions of a block's second half.
+    second_half: Vec<u64>,
+    /// The best state where the first half of the last block ended.
+    middle: Option<u8>,
     acquired: bool,
     locked: bool,
     phase_changes: u64,
@@ -47,10 +70,13 @@ impl Viterbi {
         Self {
             rate,
             symbols: Vec::new(),
-            scaled: Vec::new(),
+            factor: 0,
+            costs: Costs::new(0, false),
             branches: Vec::new(),
             metrics: Metrics::UNKNOWN,
             decisions: Vec::new(),
+            second_half: vec![0; HALF],
+            middle: None,
             acquired: false,
             locked: false,
             phase_changes: 0,
@@ -94,43 +120,43 @@ impl Viterbi {
         *self = Self { phase_changes: self.phase_changes, ..Self::new(self.rate) };
     }
 
-    /// Decodes one block, or finds that another phase fits better. Returns how many symbols are done with.
-    fn block(&mut self, range: std::ops::Range<usize>, block: usize, octets: &mut Vec<u8>) -> usize {
-        self.scale(range);
+    /// Decodes the first `block` symbols of the range, or finds that another phase fits better. Returns how many
+    /// symbols are done with.
+    fn block(&mut self, range: Range<usize>, block: usize, octets: &mut Vec<u8>) -> usize {
+        let phases = range.len() - block + 1;
+        let start = range.start;
+        self.adjust(range);
         if !self.acquired {
-            let phases = self.scaled.len() - block;
-            let (phase, _) = self.best_phase(0..phases + 1, block);
             self.acquired = true;
-            return phase;
+            return self.best_phase(start, 0..phases, block).0;
         }
-        let before = self.metrics;
-        let done = self.decisions.len();
-        let strain = self.run(0, block, done);
+        let (before, done) = (self.metrics, self.decisions.len());
+        let strain = self.run(start, block);
         self.locked = strain < suspicious(self.rate);
-        if !self.locked && block + self.rate.bits() <= self.scaled.len() {
-            let metrics = self.metrics;
-            let (phase, other) = self.best_phase(1..self.rate.symbols(), block);
-            if other < strain * 0.85 {
+        if !self.locked {
+            let after = (self.metrics, self.middle);
+            let (phase, other) = self.best_phase(start, 1..phases, block);
+            if other < strain * CLEARLY_BETTER {
                 self.decisions.truncate(done);
                 self.metrics = before;
                 self.flush(octets);
+                self.metrics = Metrics::UNKNOWN;
                 self.phase_changes += 1;
                 return phase;
             }
-            self.metrics = metrics;
+            (self.metrics, self.middle) = after;
         }
-        let ready = self.decisions.len().saturating_sub(DEPTH) / 8;
-        self.emit(ready, octets);
+        self.emit(octets);
         block
     }
 
-    /// Tries phases on the scaled symbols from a fresh start.
-    fn best_phase(&mut self, phases: std::ops::Range<usize>, block: usize) -> (usize, f32) {
+    /// Tries phases on the symbols from `start` on, each without any knowledge of the state.
+    fn best_phase(&mut self, start: usize, phases: Range<usize>, block: usize) -> (usize, f32) {
         let mut best = (phases.start, f32::INFINITY);
         let done = self.decisions.len();
         for phase in phases {
             self.metrics = Metrics::UNKNOWN;
-            let strain = self.run(phase, block, done);
+            let strain = self.run(start + phase, block);
             if strain < best.1 {
                 best = (phase, strain);
             }
@@ -140,46 +166,67 @@ impl Viterbi {
         best
     }
 
-    /// Runs `block` scaled symbols from `phase` on through the trellis, and says what share of their magnitude spoke
-    /// against the best path.
-    fn run(&mut self, phase: usize, block: usize, done: usize) -> f32 {
-        let symbols = &self.scaled[phase..phase + block];
-        depuncture(self.rate, symbols, &mut self.branches);
+    /// Runs `block` symbols through the trellis, and says what share of their magnitude spoke against the best path.
+    fn run(&mut self, start: usize, block: usize) -> f32 {
+        depuncture(self.rate, &self.costs, &self.symbols[start..start + block], &mut self.branches);
+        let done = self.decisions.len();
         self.decisions.resize(done + self.branches.len(), 0);
-        let growth = self.metrics.advance(&self.branches, &mut self.decisions[done..]);
-        let magnitude: u32 = symbols.iter().map(|soft| u32::from(soft.unsigned_abs())).sum();
-        growth as f32 / magnitude.max(1) as f32
+        let Self { metrics, branches, decisions, second_half, .. } = self;
+        let (growth, steps);
+        if branches.len() == BLOCK {
+            let mut later = Metrics::UNKNOWN;
+            let (before, after) = (&branches[..HALF], &branches[BLOCK - HALF..]);
+            growth = advance([
+                Run { metrics, branches: before, decisions: &mut decisions[done..done + HALF] },
+                Run { metrics: &mut later, branches: after, decisions: second_half },
+            ]);
+            decisions[done + HALF..].copy_from_slice(&second_half[WARM_UP..]);
+            steps = 2 * HALF;
+            self.middle = Some(std::mem::replace(metrics, later).best());
+        } else {
+            steps = branches.len();
+            growth = advance([Run { metrics, branches, decisions: &mut decisions[done..] }]);
+            self.middle = None;
+        }
+        let symbols = steps * self.rate.symbols() / self.rate.bits();
+        growth as f32 / (symbols.max(1) as u32 * MEAN_SOFT) as f32
     }
 
-    /// Brings the symbols to the trellis's levels.
-    fn scale(&mut self, range: std::ops::Range<usize>) {
+    /// Adjusts the costs to the level of these symbols.
+    fn adjust(&mut self, range: Range<usize>) {
         let symbols = &self.symbols[range];
         let magnitude: u32 = symbols.iter().map(|soft| u32::from(soft.unsigned_abs())).sum();
         let factor = (symbols.len() as u32 * MEAN_SOFT * 512).checked_div(magnitude).unwrap_or(0);
-        let factor = factor.min(i16::MAX as u32) as i32;
-        let limit = i16::from(MAX_SOFT);
-        self.scaled.clear();
-        self.scaled.extend(symbols.iter().map(|soft| {
-            let twice = ((i32::from(i16::from(*soft) << 8) * factor) >> 16) as i16;
-            ((twice + 1) >> 1).clamp(-limit, limit) as i8
-        }));
+        // A steady level keeps its costs: 1/8 up or down makes no difference.
+        if factor.abs_diff(self.factor) > self.factor / 8 {
+            self.factor = factor;
+            self.costs = Costs::new(factor, self.rate.inverts_second());
+        }
     }
 
-    fn emit(&mut self, count: usize, octets: &mut Vec<u8>) {
-        if count == 0 {
-            return;
-        }
+    /// Gives out what is decided.
+    fn emit(&mut self, octets: &mut Vec<u8>) {
+        let depth = depth(self.rate);
+        let count = self.decisions.len().saturating_sub(depth) / 8;
+        let Some(middle) = self.middle.filter(|_| count > 0) else { return };
         let start = octets.len();
         octets.resize(start + count, 0);
-        trace_back(&self.decisions, self.metrics.best(), &mut octets[start..]);
+        // Two traces side by side: from the end, and from where the first half of the block ended.
+        let middle_at = self.decisions.len() - (BLOCK - HALF);
+        let split = middle_at.saturating_sub(depth) / 8;
+        let (before, after) = octets[start..].split_at_mut(split);
+        trace_back([
+            Trace::new(&self.decisions[..middle_at], middle, before),
+            Trace::new(&self.decisions[8 * split..], self.metrics.best(), after),
+        ]);
         self.decisions.drain(..8 * count);
     }
 
-    /// Gives out everything decided so far.
+    /// Gives out everything, decided or not.
     fn flush(&mut self, octets: &mut Vec<u8>) {
         let start = octets.len();
         octets.resize(start + self.decisions.len().div_ceil(8), 0);
-        trace_back(&self.decisions, self.metrics.best(), &mut octets[start..]);
+        trace_back([Trace::new(&self.decisions, self.metrics.best(), &mut octets[start..])]);
         self.decisions.clear();
     }
 }
@@ -196,22 +243,21 @@ fn suspicious(rate: Rate) -> f32 {
 }
 
 /// Pairs the symbols up again, with erasures where puncturing took one away.
-fn depuncture(rate: Rate, symbols: &[i8], branches: &mut Vec<Branch>) {
+fn depuncture(rate: Rate, costs: &Costs, symbols: &[i8], branches: &mut Vec<Branch>) {
+    let first = |symbol: i8| costs.first[usize::from(symbol.cast_unsigned())];
+    let second = |symbol: i8| costs.second[usize::from(symbol.cast_unsigned())];
     branches.clear();
-    if rate.inverts_second() {
-        branches.extend(symbols.as_chunks::<2>().0.iter().map(|[first, second]| branch(*first, -second)));
+    if rate == Rate::R1_2 {
+        branches.extend(symbols.as_chunks().0.iter().map(|[one, two]| first(*one) + second(*two)));
         return;
     }
     for group in symbols.chunks_exact(rate.symbols()) {
-        let mut symbols = group.iter().copied();
-        let mut next = || symbols.next().unwrap_or(0);
-        branches.extend(rate.pattern().iter().map(|sent| match sent {
-            Sent::Both => {
-                let first = next();
-                branch(first, next())
-            }
-            Sent::First => branch(next(), 0),
-            Sent::Second => branch(0, next()),
+        // Only the first bit of a period has both of its symbols.
+        let singles = rate.pattern()[1..].iter().zip(&group[2..]);
+        branches.push(first(group[0]) + second(group[1]));
+        branches.extend(singles.map(|(sent, symbol)| match sent {
+            Sent::First => first(*symbol),
+            _ => second(*symbol),
         }));
     }
 }
