@@ -123,7 +123,7 @@ impl Viterbi {
     /// Decodes the first `block` symbols of the range, or finds that another phase fits better. Returns how many
     /// symbols are done with.
     fn block(&mut self, range: Range<usize>, block: usize, octets: &mut Vec<u8>) -> usize {
-        let phases = range.len() - block + 1;
+        let phases = (range.len() - block + 1).min(self.rate.symbols());
         let start = range.start;
         self.adjust(range);
         if !self.acquired {
@@ -132,7 +132,7 @@ impl Viterbi {
         }
         let (before, done) = (self.metrics, self.decisions.len());
         let strain = self.run(start, block);
-        self.locked = strain < suspicious(self.rate);
+        self.locked = strain < suspicious(self.rate) && self.factor > 0;
         if !self.locked {
             let after = (self.metrics, self.middle);
             let (phase, other) = self.best_phase(start, 1..phases, block);
@@ -231,14 +231,15 @@ impl Viterbi {
     }
 }
 
-/// Above this share of contradicting magnitude other phases are tried.
-fn suspicious(rate: Rate) -> f32 {
+/// Above this share of contradicting magnitude other phases are tried. Between what the right phase shows where the
+/// code begins to work, and what a wrong one shows there.
+const fn suspicious(rate: Rate) -> f32 {
     match rate {
-        Rate::R1_2 => 0.10,
-        Rate::R2_3 => 0.06,
-        Rate::R3_4 => 0.04,
-        Rate::R5_6 => 0.025,
-        Rate::R7_8 => 0.015,
+        Rate::R1_2 => 0.050,
+        Rate::R2_3 => 0.024,
+        Rate::R3_4 => 0.016,
+        Rate::R5_6 => 0.010,
+        Rate::R7_8 => 0.007,
     }
 }
 
@@ -259,5 +260,150 @@ fn depuncture(rate: Rate, costs: &Costs, symbols: &[i8], branches: &mut Vec<Bran
             Sent::First => first(*symbol),
             _ => second(*symbol),
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Encoder;
+    use super::*;
+
+    const RATES: [Rate; 5] = [Rate::R1_2, Rate::R2_3, Rate::R3_4, Rate::R5_6, Rate::R7_8];
+
+    /// A fixed sequence of random numbers.
+    struct Random(u64);
+
+    impl Random {
+        fn next(&mut self) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0
+        }
+
+        /// Nearly normal, variance 1.
+        fn noise(&mut self) -> f32 {
+            (0..12).map(|_| (self.next() >> 40) as f32 / (1 << 24) as f32).sum::<f32>() - 6.0
+        }
+    }
+
+    /// Bits with runs in them, and their noisy symbols.
+    fn link(rate: Rate, octets: usize, noise: f32) -> (Vec<u8>, Vec<i8>) {
+        let mut random = Random(0x1234_5678_9ABC_DEF1);
+        let data: Vec<u8> = (0..octets).map(|_| random.next() as u8).collect();
+        let mut symbols = Vec::new();
+        Encoder::new(rate).encode(&data, &mut symbols);
+        let soft = symbols.iter().map(|symbol| {
+            let sent = f32::from(*symbol) * 2.0 - 1.0;
+            ((sent + noise * random.noise()) * 30.0) as i8
+        });
+        let soft = soft.collect();
+        (data, soft)
+    }
+
+    fn decode(rate: Rate, symbols: &[i8], piece: usize) -> (Vec<u8>, u64) {
+        let mut viterbi = Viterbi::new(rate);
+        let mut octets = Vec::new();
+        for piece in symbols.chunks(piece) {
+            viterbi.decode(piece, &mut octets);
+        }
+        viterbi.finish(&mut octets);
+        (octets, viterbi.phase_changes())
+    }
+
+    fn bits(octets: &[u8]) -> String {
+        octets.iter().map(|octet| format!("{octet:08b}")).collect()
+    }
+
+    /// The noise that a rate bears with hardly an error.
+    fn noise(rate: Rate) -> f32 {
+        match rate {
+            Rate::R1_2 => 0.55,
+            Rate::R2_3 => 0.42,
+            Rate::R3_4 => 0.38,
+            Rate::R5_6 => 0.32,
+            Rate::R7_8 => 0.28,
+        }
+    }
+
+    #[test]
+    fn finds_every_phase_at_every_rate_in_noise_and_in_any_cut() {
+        for rate in RATES {
+            let (data, soft) = link(rate, 1000, noise(rate));
+            for lost in 0..rate.symbols() {
+                let (octets, changes) = decode(rate, &soft[lost..], usize::MAX);
+                assert_eq!(changes, 0, "{rate:?}, {lost} symbols lost");
+                // The first bits have no past, the last no future.
+                let sent = bits(&data[50..950]);
+                assert!(bits(&octets).contains(&sent), "{rate:?}, {lost} symbols lost");
+                for piece in [1, 13, 1000, 1687] {
+                    assert_eq!(decode(rate, &soft[lost..], piece).0, octets);
+                }
+            }
+        }
+    }
+
+    /// The whole stream, even one shorter than a block, comes out.
+    #[test]
+    fn short_streams_come_out_whole() {
+        for rate in RATES {
+            for length in [35, 105, 140, 350] {
+                let (data, soft) = link(rate, length, 0.0);
+                assert_eq!(
+                    decode(rate, &soft, usize::MAX).0[..length - 1],
+                    data[..length - 1],
+                    "{rate:?} {length}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn symbol_slips_cost_little_and_polarity_inverts() {
+        for rate in RATES {
+            let (data, soft) = link(rate, 4000, noise(rate));
+            let middle = soft.len() / 2 + 100;
+            let lost = [&soft[..middle], &soft[middle + 1..]].concat();
+            let gained = [&soft[..middle], &[0], &soft[middle..]].concat();
+            for slipped in [lost, gained] {
+                let inverted: Vec<i8> = slipped.iter().map(|symbol| -symbol).collect();
+                let (octets, changes) = decode(rate, &inverted, usize::MAX);
+                assert_eq!(changes, 1, "{rate:?}");
+                let got = bits(&octets.iter().map(|octet| !octet).collect::<Vec<_>>());
+                // Two blocks around the slip may be lost, of 105 octets each.
+                assert!(got.contains(&bits(&data[50..1790])), "{rate:?} before the slip");
+                assert!(got.contains(&bits(&data[2230..3950])), "{rate:?} after the slip");
+            }
+        }
+    }
+
+    /// The level of the symbols does not matter, nor that they are hard.
+    #[test]
+    fn any_level_and_hard_symbols() {
+        let (data, soft) = link(Rate::R1_2, 500, 0.3);
+        for scale in [
+            |soft: i8| soft,
+            |soft: i8| soft / 6,
+            |soft: i8| soft.saturating_mul(3),
+            |soft: i8| soft.signum(),
+        ] {
+            let scaled: Vec<i8> = soft.iter().map(|soft| scale(*soft)).collect();
+            assert_eq!(decode(Rate::R1_2, &scaled, usize::MAX).0[..499], data[..499]);
+        }
+    }
+
+    #[test]
+    fn locked_on_the_code_and_not_on_noise() {
+        let (_, soft) = link(Rate::R1_2, 1000, 0.5);
+        let mut random = Random(99);
+        let noise: Vec<i8> = (0..16_000).map(|_| (random.noise() * 30.0) as i8).collect();
+        let (mut viterbi, mut octets) = (Viterbi::new(Rate::R1_2), Vec::new());
+        assert!(!viterbi.locked());
+        viterbi.decode(&noise, &mut octets);
+        assert!(!viterbi.locked());
+        viterbi.decode(&soft, &mut octets);
+        assert!(viterbi.locked());
+        viterbi.decode(&[0; 4000], &mut octets);
+        assert!(!viterbi.locked(), "erasures alone are no signal");
     }
 }
