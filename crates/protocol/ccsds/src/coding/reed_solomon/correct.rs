@@ -46,8 +46,8 @@ pub(super) struct Corrector {
 struct Rows {
     /// `syndromes[k][j]`: root j to the power of the k-th remainder symbol.
     syndromes: Vec<[u8; 32]>,
-    /// `locations[k][i]`: the inverse locator of symbol i, to the power k + 1.
-    locations: [[u8; 256]; MAX_ERRORS],
+    /// `locations[k]`, flattened, `[i]`: the inverse locator of symbol i, to the power k + 1.
+    locations: [[[u8; 32]; 8]; MAX_ERRORS],
 }
 
 impl Rows {
@@ -57,7 +57,11 @@ impl Rows {
             .map(|k| std::array::from_fn(|j| power(ROOT * (128 - parity / 2 + j) * (parity - 1 - k))))
             .collect();
         let locations = std::array::from_fn(|k| {
-            std::array::from_fn(|i| power((255 - locator_log(i % CODEWORD_LEN)) * (k + 1)))
+            std::array::from_fn(|vector| {
+                std::array::from_fn(|at| {
+                    power((255 - locator_log((32 * vector + at) % CODEWORD_LEN)) * (k + 1))
+                })
+            })
         });
         Self { syndromes, locations }
     }
@@ -82,11 +86,11 @@ impl Corrector {
     /// The at most E errors that leave this remainder, or `None` when there is no such pattern.
     pub(super) fn locate(&self, remainder: &[u8]) -> Option<Errors> {
         let parity = 2 * self.correctable;
-        let mut syndromes = [0; 32];
+        let mut syndromes = [[0; 32]];
         for (symbol, row) in remainder.iter().zip(&self.rows.syndromes) {
-            galois::multiply_add(&mut syndromes, *symbol, row);
+            galois::multiply_add(&mut syndromes, *symbol, std::slice::from_ref(row));
         }
-        let syndromes = &syndromes[..parity];
+        let syndromes = &syndromes[0][..parity];
         let (locator, degree) = locator(syndromes, self.correctable)?;
         let mut errors = self.roots(&locator, degree)?;
 
@@ -112,12 +116,12 @@ impl Corrector {
 
     /// The places where the locator is zero, if it has as many as its degree.
     fn roots(&self, locator: &[u8], degree: usize) -> Option<Errors> {
-        let mut values = [locator[0]; 256];
+        let mut values = [[locator[0]; 32]; 8];
         for (coefficient, row) in locator[1..=degree].iter().zip(&self.rows.locations) {
             galois::multiply_add(&mut values, *coefficient, row);
         }
         let mut errors = Errors { symbols: [ErrorSymbol::default(); MAX_ERRORS], len: 0 };
-        for (position, value) in values[..CODEWORD_LEN].iter().enumerate() {
+        for (position, value) in values.as_flattened()[..CODEWORD_LEN].iter().enumerate() {
             if *value == 0 {
                 *errors.symbols.get_mut(errors.len)? = ErrorSymbol { position: position as u8, value: 0 };
                 errors.len += 1;

@@ -1,5 +1,8 @@
 //! GF(256) with x⁸ + x⁷ + x² + x + 1, the field of the Reed-Solomon code (131.0-B §5.3).
 
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
 /// Powers of α; long enough for a sum of two logarithms, and zeros wherever [`ZERO`] took part.
 static POWERS: [u8; 2 * ZERO as usize + 1] = {
     let mut powers = [0; 2 * ZERO as usize + 1];
@@ -50,10 +53,36 @@ pub(super) fn divide(a: u8, b: u8) -> u8 {
     POWERS[usize::from(LOGARITHMS[usize::from(a)] + 255 - LOGARITHMS[usize::from(b)])]
 }
 
-/// `sums[i] ^= scalar · row[i]`, over the length of the shorter.
-pub(super) fn multiply_add(sums: &mut [u8], scalar: u8, row: &[u8]) {
-    for (sum, value) in sums.iter_mut().zip(row) {
-        *sum ^= multiply(scalar, *value);
+/// `NIBBLES[scalar]`: its product with each value of the lower half of an octet, then of the upper.
+static NIBBLES: [[u8; 32]; 256] = {
+    let mut nibbles = [[0; 32]; 256];
+    let mut scalar = 0;
+    while scalar < 256 {
+        let mut value = 0;
+        while value < 16 {
+            nibbles[scalar][value] = multiply(scalar as u8, value as u8);
+            nibbles[scalar][16 + value] = multiply(scalar as u8, (value as u8) << 4);
+            value += 1;
+        }
+        scalar += 1;
+    }
+    nibbles
+};
+
+/// `sums[i] ^= scalar · row[i]`, the rows in vectors of 32 octets.
+pub(super) fn multiply_add(sums: &mut [[u8; 32]], scalar: u8, row: &[[u8; 32]]) {
+    #[cfg(target_arch = "x86_64")]
+    if x86::available() {
+        return x86::multiply_add(sums, scalar, row);
+    }
+    multiply_add_portable(sums, scalar, row);
+}
+
+/// The safe twin.
+fn multiply_add_portable(sums: &mut [[u8; 32]], scalar: u8, row: &[[u8; 32]]) {
+    let nibbles = &NIBBLES[usize::from(scalar)];
+    for (sum, value) in sums.as_flattened_mut().iter_mut().zip(row.as_flattened()) {
+        *sum ^= nibbles[usize::from(value & 0xF)] ^ nibbles[16 + usize::from(value >> 4)];
     }
 }
 
