@@ -80,7 +80,10 @@ declare module 'openmct' {
     plugins: Record<string, (...options: any[]) => (openmct: OpenMCT) => void>;
     priority: { HIGH: number; DEFAULT: number; LOW: number };
     branding(options: { smallLogoImage?: string; aboutHtml?: string }): void;
-    types: { addType(key: string, type: { name: string; description?: string; cssClass: string; creatable?: boolean }): void };
+    types: {
+      addType(key: string, type: { name: string; description?: string; cssClass: string; creatable?: boolean }): void;
+      get(key: string): { definition: { creatable: boolean } };
+    };
     objects: {
       addRoot(identifier: Identifier | (() => Promise<Identifier[]>), priority?: number): void;
       addProvider(namespace: string, provider: { get(identifier: Identifier): Promise<DomainObject> }): void;

@@ -33,6 +33,9 @@ export function start(station: Station): void {
   openmct.install(plugins['ClearData']!(['table', 'telemetry.plot.overlay', 'telemetry.plot.stacked'], { indicator: false }));
   openmct.install(plugins['Conductor']!({ menuOptions: timeModes() }));
 
+  // Pages of other hosts cannot be framed: the policy allows none.
+  openmct.types.get('webPage').definition.creatable = false;
+
   const tree = new Tree(station.dictionary);
   tree.install(openmct);
   installTelemetry(openmct, station, tree);

@@ -134,13 +134,13 @@ function options(rows: readonly { parameter: Parameter; label: string }[]): uPlo
   return {
     width: 200,
     height: 100,
-    padding: [6, 8, 0, 0],
+    padding: [6, 18, 0, 0],
     legend: { show: false },
     cursor: { show: true, y: false, points: { size: 5 }, drag: { x: false, y: false } },
     scales: { x: { time: true, auto: false }, y: { auto: false, range: (_, min, max) => [min ?? 0, max ?? 1] } },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
     axes: [
-      { ...axis, size: 20, gap: 2, space: 70, values: (_, splits) => splits.map((at) => new Date(at * 1000).toISOString().slice(11, 16)) },
+      { ...axis, size: 20, gap: 2, space: 50, values: (_, splits) => splits.map((at) => new Date(at * 1000).toISOString().slice(11, 16)) },
       { ...axis, size: 44, gap: 3, space: 28 },
     ],
     series: [{}, ...rows.map(({ label }, index): uPlot.Series => ({ label, stroke: INK[index % INK.length]!, width: 1.4, points: { show: false } }))],
