@@ -5,10 +5,11 @@
 //! [`Plan::compile`] lays the containers out; [`Decoder::decode`] walks the plan over a packet.
 //! Pure: octets in, values out; no I/O, no clock. Commands are not read yet.
 
-#![allow(dead_code)]
 pub mod alarm;
 mod database;
 mod decode;
+mod encode;
+pub mod fuzzing;
 mod json;
 pub mod limits;
 mod load;
@@ -20,6 +21,7 @@ pub use alarm::{Alarm, AlarmRange, Assessment, Earlier, Lookup, NoLookup, Severi
 pub use database::criteria::Reading;
 pub use database::{Container, ContainerId, Database, Kind, Parameter, ParameterId};
 pub use decode::{DecodeError, Decoder};
+pub use encode::{EncodeError, Encoder};
 pub use json::PacketWriter;
 pub use load::{LoadError, LoadOptions, Loaded, Notice, Problem};
 pub use plan::{CompileError, Plan};

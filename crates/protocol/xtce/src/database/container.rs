@@ -18,7 +18,6 @@ pub(crate) struct SequenceContainer {
 /// One entry of an `EntryList`.
 #[derive(Clone, Debug)]
 pub(crate) struct ContainerEntry {
-    pub(crate) line: u32,
     pub(crate) what: What,
     pub(crate) location: Option<Location>,
     pub(crate) repeat: Option<Repeat>,

@@ -174,12 +174,6 @@ pub(crate) struct Calibration {
     pub(crate) contexts: Vec<(Criteria, Calibrator)>,
 }
 
-impl Calibration {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.default.is_none() && self.contexts.is_empty()
-    }
-}
-
 /// `IntegerDataEncoding/@encoding`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IntegerCoding {

@@ -47,25 +47,12 @@ pub(crate) fn reorder(value: u64, bits: u8, order: &Order) -> u64 {
         let octet = (value >> rest) as u8 & (0xFF >> (8 - width[at]));
         octets[at] = if order.bits_reversed { octet.reverse_bits() >> (8 - width[at]) } else { octet };
     }
-    let mut result = 0u64;
-    match order.octets {
-        OctetOrder::MostSignificantFirst => {
-            for at in 0..count {
-                result = result << width[at] | u64::from(octets[at]);
-            }
-        }
-        OctetOrder::LeastSignificantFirst => {
-            for at in 0..count {
-                result |= u64::from(octets[at]) << (8 * at);
-            }
-        }
-        OctetOrder::List(significance) => {
-            for at in 0..count {
-                result |= u64::from(octets[at]) << (8 * u32::from(significance[at]));
-            }
-        }
-    }
-    result
+    let parts = octets.iter().zip(&width).take(count).enumerate();
+    parts.fold(0, |result, (at, (octet, width))| match order.octets {
+        OctetOrder::MostSignificantFirst => result << width | u64::from(*octet),
+        OctetOrder::LeastSignificantFirst => result | u64::from(*octet) << (8 * at),
+        OctetOrder::List(significance) => result | u64::from(*octet) << (8 * u32::from(significance[at])),
+    })
 }
 
 /// The way back of [`reorder`].
@@ -107,7 +94,7 @@ pub(crate) fn copy(packet: &[u8], at: u64, bits: u64, out: &mut Vec<u8>) {
             rest.iter().zip(next).take(whole).map(|(octet, next)| octet << shift | next >> (8 - shift)),
         );
     }
-    if bits % 8 != 0
+    if !bits.is_multiple_of(8)
         && out.len() > start
         && let Some(last) = out.last_mut()
     {
@@ -115,18 +102,20 @@ pub(crate) fn copy(packet: &[u8], at: u64, bits: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes `bits` (at most 64) at bit `at`; what lies outside `packet` is dropped.
+/// Writes the lowest `bits` (at most 64) of `value` at bit `at`; what lies outside `packet` is dropped.
 pub(crate) fn insert(packet: &mut [u8], at: u64, bits: u8, value: u64) {
-    for bit in 0..u64::from(bits) {
-        let to = at + bit;
-        if let Some(octet) = packet.get_mut((to / 8) as usize) {
-            let mask = 0x80u8 >> (to % 8);
-            if value >> (u64::from(bits) - 1 - bit) & 1 == 1 {
-                *octet |= mask;
-            } else {
-                *octet &= !mask;
-            }
+    let (mut at, mut left) = (at, u32::from(bits));
+    while left > 0 {
+        let room = 8 - (at % 8) as u32;
+        let width = room.min(left);
+        left -= width;
+        let mask = 0xFFu8 >> (8 - width);
+        let part = (value >> left) as u8 & mask;
+        if let Some(octet) = packet.get_mut((at / 8) as usize) {
+            let shift = room - width;
+            *octet = *octet & !(mask << shift) | part << shift;
         }
+        at += u64::from(width);
     }
 }
 

@@ -174,6 +174,7 @@ pub(super) fn text(
     coding: &StringCoding,
     buffer: Option<u64>,
     packet: &mut Packet<'_>,
+    scratch: &mut Vec<u8>,
     out: &mut Values,
 ) -> Result<Value, DecodeError> {
     let start = packet.at;
@@ -207,17 +208,15 @@ pub(super) fn text(
     if first > end || first > packet.bits {
         return Err(packet.bad_size());
     }
-    // Octets that are aligned are borrowed; others are shifted into the arena first.
-    let bits_here = end - first;
-    let shifted = first % 8 != 0 || bits_here % 8 != 0;
-    if shifted {
-        bits::copy(packet.octets, first, bits_here, &mut out.arena);
-    }
-    let copied = out.arena.len();
-    let aligned = packet.octets.get((first / 8) as usize..(end / 8) as usize).unwrap_or_default();
-    // The copy is taken out, so that the arena can grow behind it.
-    let own = if shifted { out.arena.split_off(mark) } else { Vec::new() };
-    let mut octets = if shifted { &own[..] } else { aligned };
+    // Octets that are aligned are borrowed; others are shifted into place first.
+    let octets = packet.octets;
+    let mut octets = if first.is_multiple_of(8) && end.is_multiple_of(8) {
+        octets.get((first / 8) as usize..(end / 8) as usize).unwrap_or_default()
+    } else {
+        scratch.clear();
+        bits::copy(octets, first, end - first, scratch);
+        &scratch[..]
+    };
     if let Some(termination) = &coding.termination {
         match charset::terminated(octets, termination, coding.charset.unit()) {
             Some(at) => {
@@ -237,7 +236,6 @@ pub(super) fn text(
             None => {}
         }
     }
-    debug_assert!(copied >= mark);
     coding.charset.decode(octets, &mut out.arena);
     Ok(Value::Text(span_from(mark, out)?))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod bits;
 mod engineering;
 pub(crate) mod number;
+pub(crate) mod slots;
 pub(crate) mod text;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::limits;
 use crate::plan::{Field, Move, Op, Plan, RawCoding, Run, Shape, Slot, Step, Store};
 use crate::value::{Entry, Span, Value, Values};
 use number::sign_extend;
+use slots::Slots;
 
 /// Why a packet was not decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,19 +53,13 @@ pub enum DecodeError {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     plan: Arc<Plan>,
-    slots: Vec<Kept>,
+    slots: Slots,
     /// Containers that are open: start and end in bits.
     frames: Vec<(u64, u64)>,
+    /// An unaligned string, shifted into place.
+    scratch: Vec<u8>,
     raw_json: Vec<u8>,
     eng_json: Vec<u8>,
-}
-
-/// A value that conditions, sizes or calibrators look at.
-#[derive(Clone, Debug, Default)]
-struct Kept {
-    raw: Value,
-    eng: Value,
-    octets: Vec<u8>,
 }
 
 /// A packet being read.
@@ -95,10 +91,15 @@ impl Packet<'_> {
 impl Decoder {
     /// A decoder for a plan.
     pub fn new(plan: Arc<Plan>) -> Decoder {
-        let slots =
-            plan.initial.iter().map(|value| Kept { raw: Value::Absent, eng: *value, octets: Vec::new() });
-        let slots = slots.collect();
-        Decoder { plan, slots, frames: Vec::new(), raw_json: Vec::new(), eng_json: Vec::new() }
+        let slots = Slots::new(&plan.initial);
+        Decoder {
+            plan,
+            slots,
+            frames: Vec::new(),
+            scratch: Vec::new(),
+            raw_json: Vec::new(),
+            eng_json: Vec::new(),
+        }
     }
 
     /// The plan.
@@ -159,9 +160,9 @@ impl Decoder {
                 };
             }
             let slots = &self.slots;
-            let candidates = node.heirs.candidates(|slot| read(slots, slot).value);
+            let candidates = node.heirs.candidates(|slot| slots.read(slot).value);
             let heir = candidates.iter().find(|candidate| {
-                candidate.criteria.as_ref().is_none_or(|criteria| criteria.holds(&|slot| read(slots, slot)))
+                candidate.criteria.as_ref().is_none_or(|criteria| criteria.holds(&|slot| slots.read(slot)))
             });
             match heir {
                 Some(heir) => index = heir.node,
@@ -194,17 +195,13 @@ impl Decoder {
                 Step::Move(to) => self.travel(plan, *to, packet)?,
                 Step::Unless { criteria, to } => {
                     let slots = &self.slots;
-                    if !plan.criteria[*criteria as usize].holds(&|slot| read(slots, slot)) {
+                    if !plan.criteria[*criteria as usize].holds(&|slot| slots.read(slot)) {
                         at = *to;
                     }
                 }
                 Step::Jump { to } => at = *to,
                 Step::Repeat { count, gap, end } => {
                     let count = self.integer(plan, *count).ok_or(packet.bad_size())?;
-                    if count > 0 && gap.is_none() && at == *end {
-                        at = *end;
-                        continue;
-                    }
                     let body = (at, *end);
                     for round in 0..count {
                         // Bodies that yield nothing end all the same.
@@ -229,7 +226,6 @@ impl Decoder {
                         }
                         None => enclosing,
                     };
-                    // The size that is given outlives the frame as a mark for Leave.
                     self.frames.push((packet.at, end));
                 }
                 Step::Leave { sized } => {
@@ -283,30 +279,14 @@ impl Decoder {
         packet.at = base + run.cursor;
         for store in &plan.stores[run.first_store as usize..run.end_store as usize] {
             let entry = out.entries[mark + store.entry as usize];
-            self.keep(*store, entry, &[]);
+            self.slots.keep(*store, entry.raw, entry.eng, &[]);
         }
         Ok(())
     }
 
-    /// Keeps a value, moving the earlier ones on.
-    #[inline]
-    fn keep(&mut self, store: Store, entry: Entry, octets: &[u8]) {
-        let slots = &mut self.slots[store.slot as usize..(store.slot + store.depth) as usize];
-        if store.depth > 1 {
-            slots.rotate_right(1);
-        }
-        let kept = &mut slots[0];
-        kept.raw = entry.raw;
-        kept.eng = entry.eng;
-        if !octets.is_empty() || !kept.octets.is_empty() {
-            kept.octets.clear();
-            kept.octets.extend_from_slice(octets);
-        }
-    }
-
     fn integer(&self, plan: &Plan, index: u32) -> Option<i64> {
         let slots = &self.slots;
-        plan.integers[index as usize].get(&|slot| read(slots, slot))
+        plan.integers[index as usize].get(&|slot| slots.read(slot))
     }
 
     fn travel(&mut self, plan: &Plan, to: Move, packet: &mut Packet<'_>) -> Result<(), DecodeError> {
@@ -340,7 +320,7 @@ impl Decoder {
         let (raw, mut eng) = self.scalar(plan, coding, packet, out)?;
         if let Some(validity) = validity {
             let slots = &self.slots;
-            if !plan.criteria[validity as usize].holds(&|slot| read(slots, slot)) {
+            if !plan.criteria[validity as usize].holds(&|slot| slots.read(slot)) {
                 eng = Value::Absent;
             }
         }
@@ -349,7 +329,7 @@ impl Decoder {
             let octets = raw.span().or(eng.span()).map_or(Span::default(), |span| span);
             let start = octets.start as usize;
             let octets = out.arena.get(start..start + octets.len as usize).unwrap_or_default();
-            self.keep(store, entry, octets);
+            self.slots.keep(store, raw, eng, octets);
         }
         out.entries.push(entry);
         Ok(())
@@ -365,7 +345,7 @@ impl Decoder {
     ) -> Result<(Value, Value), DecodeError> {
         let coding = &plan.codings[coding as usize];
         let slots = &self.slots;
-        let lookup = |slot: Slot| read(slots, slot);
+        let lookup = |slot: Slot| slots.read(slot);
         let raw = match &coding.raw {
             RawCoding::Integer { bits, .. } | RawCoding::Float { bits, .. } => {
                 packet.need(packet.at.saturating_add(u64::from(*bits)))?;
@@ -387,7 +367,7 @@ impl Decoder {
                     Some(buffer) => Some(size_of(buffer, &lookup).ok_or(packet.bad_size())?),
                     None => None,
                 };
-                engineering::text(coding, buffer, packet, out)?
+                engineering::text(coding, buffer, packet, &mut self.scratch, out)?
             }
         };
         let eng = coding.engineering_value(raw, &lookup, &out.arena);
@@ -492,16 +472,6 @@ impl Decoder {
         raw.push(b']');
         eng.push(b']');
         Ok(())
-    }
-}
-
-#[inline]
-fn read(slots: &[Kept], slot: Slot) -> Reading<'_> {
-    match slots.get(slot.index as usize) {
-        Some(kept) => {
-            Reading { value: if slot.calibrated { kept.eng } else { kept.raw }, octets: &kept.octets }
-        }
-        None => Reading::default(),
     }
 }
 

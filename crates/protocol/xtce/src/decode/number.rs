@@ -144,7 +144,7 @@ fn encode_half(value: f64) -> u16 {
     }
     // A carry of the rounding goes into the exponent, as it should.
     let fraction = scale(magnitude, 10 - exponent).round_ties_even() as u16 - 1024;
-    sign | (((exponent + 15) as u16) << 10) + fraction
+    (sign | (((exponent + 15) as u16) << 10)) + fraction
 }
 
 fn scale(value: f64, exponent: i32) -> f64 {

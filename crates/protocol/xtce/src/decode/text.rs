@@ -71,7 +71,7 @@ impl Charset {
                         Some(at) if character != '\u{FFFD}' => 0x80 + at as u8,
                         _ if code < 0x80 || (0xA0..0x100).contains(&code) => code as u8,
                         _ => b'?',
-                    })
+                    });
                 }
                 Charset::Utf16 | Charset::Utf16Be => {
                     character

@@ -312,7 +312,7 @@ impl<'a> Loader<'a> {
             Some(condition) => Some(self.criteria(condition, place)?),
             None => None,
         };
-        Ok(ContainerEntry { line: self.lines.line(node), what, location, repeat, include })
+        Ok(ContainerEntry { what, location, repeat, include })
     }
 
     /// A parameter that an entry refers to: its types must be there and have encodings.

@@ -113,7 +113,7 @@ impl<'a> Loader<'a> {
             Some(list) => {
                 let mut sorted = list.clone();
                 sorted.sort_unstable();
-                if !sorted.into_iter().eq(0..octets as i128) || bits % 8 != 0 {
+                if !sorted.into_iter().eq(0..octets as i128) || !bits.is_multiple_of(8) {
                     return Err(self.bad_order(node, place));
                 }
                 let mut significance = [0; 8];

@@ -106,7 +106,7 @@ impl<'a> Loader<'a> {
         for (name, member) in shape {
             match member {
                 Some(at) if !name.is_empty() => {
-                    members.push(Member { name, type_id: self.type_nodes[at].id })
+                    members.push(Member { name, type_id: self.type_nodes[at].id });
                 }
                 _ => {
                     let what = format!("the type of member `{name}` is not there");

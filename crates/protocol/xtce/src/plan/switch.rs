@@ -96,6 +96,14 @@ impl Switch {
         self.candidates.get(first as usize..end as usize).unwrap_or_default()
     }
 
+    /// The nodes of all heirs.
+    pub(crate) fn nodes(&self) -> Vec<u32> {
+        let mut nodes: Vec<u32> = self.candidates.iter().map(|candidate| candidate.node).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.candidates.is_empty()
     }
