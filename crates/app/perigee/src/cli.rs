@@ -23,6 +23,10 @@ pub(crate) enum Verb {
     /// Show the configuration and where each value comes from, or check it
     Config(configuration::Arguments),
     /// Work on recorded telemetry: frames, packets, engineering values
+    ///
+    /// Exit status: 0 done; 1 it could not be done: a file that cannot be read, a wrong link file, nothing decoded
+    /// at all; 2 the command line was wrong; 3 under --strict: done, but something was rejected. What was rejected,
+    /// and why, is told on standard error.
     #[command(subcommand)]
     Tm(tm::Verb),
     /// Manage accounts and API tokens

@@ -60,8 +60,6 @@ reasons! {
     BadPointer = "bad-pointer",
     /// TM: packets cut into segments (segment length identifier not 3), which 132.0-B no longer knows.
     SegmentedData = "segmented-data",
-    /// USLP: the data field carries a protocol that is not delivered here.
-    UnknownProtocol = "unknown-protocol",
     /// The rest of a packet whose beginning was not received.
     NoStart = "no-start",
     /// A packet was open when frames of its virtual channel went missing.

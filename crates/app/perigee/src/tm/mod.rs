@@ -1,11 +1,16 @@
 //! `perigee tm`: recorded telemetry, offline.
 //!
 //! Each verb reads one file or standard input, writes to standard output or a file, and ends with a
-//! status that says how it went: 0 all well, 1 it could not be done, 2 the command line was wrong.
+//! status that says how it went: 0 done, 1 it could not be done (a file that cannot be read, a wrong
+//! link file, nothing decoded at all), 2 the command line was wrong, 3 under `--strict`: done, but
+//! something was rejected. What was rejected, and why, stands on standard error in any case.
 
 mod decode;
 mod encode;
 mod frames;
+mod input;
+mod link;
+mod output;
 mod packets;
 mod stats;
 

@@ -1,19 +1,71 @@
 //! `perigee tm packets`: the packets in a recording.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use perigee_ccsds::link::PacketTime;
+use perigee_ccsds::packet::{SpaceHeader, is_idle};
+use perigee_ccsds::receive::{ReceivedPacket, Sink};
+use sha1::{Digest, Sha1};
+
+use super::link::{Recording, read_link};
+use super::output::{Cell, Format, Table, hex};
+
+const COLUMNS: &[&str] = &["vcid", "index", "apid", "type", "shf", "seqflags", "seq", "len", "time", "sha1"];
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Link file: the managed parameters of the channel
-    #[arg(long, value_name = "LINK.toml")]
-    pub(crate) link: PathBuf,
-    /// The recording, or - for standard input
-    pub(crate) file: PathBuf,
+    /// How to write the packets
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    /// Leave out idle packets; they still count in the index
+    #[arg(long)]
+    pub(crate) no_idle: bool,
+    #[command(flatten)]
+    pub(crate) recording: Recording,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("cannot read {} yet", arguments.file.display())
+    let link = read_link(&arguments.recording.link)?;
+    let mut rows = Rows {
+        table: Table::new(arguments.format, COLUMNS),
+        no_idle: arguments.no_idle,
+        time: link.packet.time,
+    };
+    let run = arguments.recording.receive(&link, &mut rows, |rows| rows.table.is_closed())?;
+    rows.table.finish()?;
+    arguments.recording.status(&link, &run)
+}
+
+struct Rows {
+    table: Table,
+    no_idle: bool,
+    time: Option<PacketTime>,
+}
+
+impl Sink for Rows {
+    fn packet(&mut self, packet: &ReceivedPacket<'_>) {
+        if self.no_idle && is_idle(packet.octets) {
+            return;
+        }
+        if self.table.format == Format::Raw {
+            return self.table.raw(packet.octets);
+        }
+        // Encapsulation packets have none of these fields.
+        let header = SpaceHeader::parse(packet.octets).ok();
+        let time = self.time.and_then(|time| time.of(packet.octets)).map(|utc| utc.to_string());
+        let sha1 = hex(&Sha1::digest(packet.octets));
+        self.table.row(&[
+            Cell::Number(packet.vcid.into()),
+            Cell::Number(packet.index.cast_signed()),
+            header.map(|header| header.apid).into(),
+            header.map(|header| header.packet_type as u8).into(),
+            header.map(|header| header.secondary_header).into(),
+            header.map(|header| header.sequence_flags as u8).into(),
+            header.map(|header| header.sequence_count).into(),
+            Cell::Number(packet.octets.len() as i64),
+            time.as_deref().map_or(Cell::Empty, Cell::Text),
+            Cell::Text(&sha1),
+        ]);
+    }
 }

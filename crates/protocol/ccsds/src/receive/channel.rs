@@ -32,6 +32,8 @@ pub(super) enum Delivery<'a> {
         rule: Rule,
         /// Protocol.
         upid: Upid,
+        /// The channel carries packets, and so does this frame.
+        packets: bool,
         /// Pointer of rules 000 to 010.
         pointer: Option<u16>,
         /// The zone.
@@ -77,6 +79,15 @@ struct Map {
     /// A data unit that came in part, and its protocol.
     unit: Vec<u8>,
     unit_upid: Option<Upid>,
+}
+
+/// What a USLP data zone is made of.
+#[derive(Clone, Copy)]
+struct Content {
+    upid: Upid,
+    packets: bool,
+    /// Longer packets and data units are refused.
+    max: usize,
 }
 
 /// Frame index and offset, for what is shown on the way.
@@ -200,8 +211,9 @@ impl Channel {
                 map.packets.zone(zone, first, &mut |event| show.assembled(event));
             }
             Delivery::Unit { octets, bits } => show.unit(octets, bits, None),
-            Delivery::Uslp { rule, upid, pointer, zone, .. } => {
-                map.uslp(rule, upid, pointer, zone, self.packet_max, &mut show);
+            Delivery::Uslp { rule, upid, packets, pointer, zone, .. } => {
+                let content = Content { upid, packets, max: self.packet_max };
+                map.uslp(rule, content, pointer, zone, &mut show);
             }
             Delivery::Refused { reason, octets } => show.dropped(reason, octets),
         }
@@ -220,22 +232,19 @@ impl Map {
     fn uslp<S: Sink>(
         &mut self,
         rule: Rule,
-        upid: Upid,
+        content: Content,
         pointer: Option<u16>,
         zone: &[u8],
-        unit_max: usize,
         show: &mut Show<'_, S>,
     ) {
         match rule {
-            Rule::SpanningPackets if upid == Upid::PACKETS => {
+            Rule::SpanningPackets if content.packets => {
                 let first = match pointer {
                     None | Some(0xFFFF) => FirstHeader::None,
                     Some(at) => FirstHeader::At(at.into()),
                 };
                 self.packets.zone(zone, first, &mut |event| show.assembled(event));
             }
-            // Only packets are known to stand behind a first header pointer.
-            Rule::SpanningPackets => show.dropped(Reason::UnknownProtocol, zone),
             Rule::StartOfSdu | Rule::ContinuedSdu => {
                 // The last valid octet, or all ones where the unit goes on in the next frame.
                 let last = pointer.filter(|last| *last != 0xFFFF).map(usize::from);
@@ -243,13 +252,13 @@ impl Map {
                     self.abandon_unit(Reason::BadPointer, show);
                     return show.dropped(Reason::BadPointer, zone);
                 };
-                self.segment(rule == Rule::StartOfSdu, last.is_some(), valid, upid, unit_max, show);
+                self.segment(rule == Rule::StartOfSdu, last.is_some(), valid, content, show);
             }
-            Rule::StartingSegment => self.segment(true, false, zone, upid, unit_max, show),
-            Rule::ContinuingSegment => self.segment(false, false, zone, upid, unit_max, show),
-            Rule::LastSegment => self.segment(false, true, zone, upid, unit_max, show),
-            Rule::NoSegmentation => whole(zone, upid, unit_max, show),
-            Rule::OctetStream => show.unit(zone, zone.len() * 8, Some(upid)),
+            Rule::StartingSegment => self.segment(true, false, zone, content, show),
+            Rule::ContinuingSegment => self.segment(false, false, zone, content, show),
+            Rule::LastSegment => self.segment(false, true, zone, content, show),
+            Rule::NoSegmentation => whole(zone, content, show),
+            Rule::SpanningPackets | Rule::OctetStream => show.unit(zone, zone.len() * 8, Some(content.upid)),
         }
     }
 
@@ -259,26 +268,25 @@ impl Map {
         starts: bool,
         ends: bool,
         part: &[u8],
-        upid: Upid,
-        unit_max: usize,
+        content: Content,
         show: &mut Show<'_, S>,
     ) {
         if starts {
             self.abandon_unit(Reason::BrokenSegments, show);
-        } else if self.unit_upid != Some(upid) {
+        } else if self.unit_upid != Some(content.upid) {
             self.abandon_unit(Reason::BrokenSegments, show);
             return show.dropped(Reason::NoStart, part);
         }
         if starts && ends {
-            return whole(part, upid, unit_max, show);
+            return whole(part, content, show);
         }
-        self.unit_upid = Some(upid);
-        if self.unit.len() + part.len() > unit_max {
+        self.unit_upid = Some(content.upid);
+        if self.unit.len() + part.len() > content.max {
             return self.abandon_unit(Reason::PacketTooLong, show);
         }
         self.unit.extend_from_slice(part);
         if ends {
-            whole(&self.unit, upid, unit_max, show);
+            whole(&self.unit, content, show);
             self.unit_upid = None;
             self.unit.clear();
         }
@@ -286,11 +294,11 @@ impl Map {
 }
 
 /// A whole data unit: packets one behind the other, or something else.
-fn whole<S: Sink>(unit: &[u8], upid: Upid, packet_max: usize, show: &mut Show<'_, S>) {
-    if upid != Upid::PACKETS {
-        return show.unit(unit, unit.len() * 8, Some(upid));
+fn whole<S: Sink>(unit: &[u8], content: Content, show: &mut Show<'_, S>) {
+    if !content.packets {
+        return show.unit(unit, unit.len() * 8, Some(content.upid));
     }
-    let mut packets = Assembler::new(packet_max);
+    let mut packets = Assembler::new(content.max);
     packets.zone(unit, FirstHeader::At(0), &mut |event| show.assembled(event));
     // Nothing may go on beyond the unit.
     packets.abandon(Reason::PointerMismatch, &mut |event| show.assembled(event));

@@ -364,15 +364,14 @@ fn uslp<'a>(octets: &'a [u8], layout: &UslpLayout, services: &[Service; 64]) -> 
     let body = header.body;
     let delivery = if idle {
         Delivery::Nothing
-    } else if services[usize::from(header.vcid)] == Service::Vca
-        || body.is_some_and(|body| body.control_command)
-    {
+    } else if body.is_some_and(|body| body.control_command) {
         Delivery::Unit { octets: frame.zone(), bits: frame.zone().len() * 8 }
     } else {
         Delivery::Uslp {
             map: header.map,
             rule: frame.rule(),
             upid: frame.upid(),
+            packets: frame.upid() == Upid::PACKETS && services[usize::from(header.vcid)] == Service::MPdu,
             pointer: frame.pointer(),
             zone: frame.zone(),
         }

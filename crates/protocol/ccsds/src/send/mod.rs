@@ -230,8 +230,8 @@ impl Sender {
         self.transmit(next, out)
     }
 
-    /// Appends frames until all that was queued, and the idle packet that may have been begun behind it, has left, and
-    /// fills the last octet of symbols. Returns how many frames.
+    /// Ends the stream: appends frames until all that was queued, and the idle packet that may have been begun behind
+    /// it, has left, and fills the last octet of symbols. Returns how many frames.
     pub fn flush(&mut self, out: &mut Vec<u8>) -> usize {
         let mut frames = 0;
         while let Some(at) =

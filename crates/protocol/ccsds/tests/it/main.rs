@@ -2,3 +2,7 @@
 //! tests say loudly that they were skipped.
 
 mod coding;
+mod collect;
+mod recordings;
+mod round_trip;
+mod vectors;
