@@ -4,37 +4,28 @@
 
 /// x¹⁶ + x¹² + x⁵ + 1, preset to all ones, most significant bit first.
 pub fn crc16(octets: &[u8]) -> u16 {
-    let mut groups = octets.chunks_exact(SLICES);
-    let mut crc = u16::MAX;
-    for group in groups.by_ref() {
-        let head = [group[0] ^ (crc >> 8) as u8, group[1] ^ crc as u8];
-        crc = CRC16[SLICES - 1][usize::from(head[0])] ^ CRC16[SLICES - 2][usize::from(head[1])];
-        for (octet, table) in group[2..].iter().zip(CRC16[..SLICES - 2].iter().rev()) {
-            crc ^= table[usize::from(*octet)];
+    let (groups, rest) = octets.as_chunks::<SLICES>();
+    let crc = groups.iter().fold(u16::MAX, |crc, group| {
+        let mut group = *group;
+        for (octet, crc) in group.iter_mut().zip(crc.to_be_bytes()) {
+            *octet ^= crc;
         }
-    }
-    groups
-        .remainder()
-        .iter()
-        .fold(crc, |crc, octet| crc << 8 ^ CRC16[0][usize::from((crc >> 8) as u8 ^ octet)])
+        group.iter().zip(CRC16.iter().rev()).fold(0, |sum, (octet, table)| sum ^ table[usize::from(*octet)])
+    });
+    rest.iter().fold(crc, |crc, octet| crc << 8 ^ CRC16[0][usize::from((crc >> 8) as u8 ^ octet)])
 }
 
 /// x³² + x²³ + x²¹ + x¹¹ + x² + 1, preset to zeros, most significant bit first.
 pub fn crc32(octets: &[u8]) -> u32 {
-    let mut groups = octets.chunks_exact(SLICES);
-    let mut crc = 0u32;
-    for group in groups.by_ref() {
-        let head = crc.to_be_bytes();
-        crc = 0;
-        for (at, (octet, table)) in group.iter().zip(CRC32.iter().rev()).enumerate() {
-            let octet = if at < head.len() { octet ^ head[at] } else { *octet };
-            crc ^= table[usize::from(octet)];
+    let (groups, rest) = octets.as_chunks::<SLICES>();
+    let crc = groups.iter().fold(0u32, |crc, group| {
+        let mut group = *group;
+        for (octet, crc) in group.iter_mut().zip(crc.to_be_bytes()) {
+            *octet ^= crc;
         }
-    }
-    groups
-        .remainder()
-        .iter()
-        .fold(crc, |crc, octet| crc << 8 ^ CRC32[0][usize::from((crc >> 24) as u8 ^ octet)])
+        group.iter().zip(CRC32.iter().rev()).fold(0, |sum, (octet, table)| sum ^ table[usize::from(*octet)])
+    });
+    rest.iter().fold(crc, |crc, octet| crc << 8 ^ CRC32[0][usize::from((crc >> 24) as u8 ^ octet)])
 }
 
 /// Octets taken in one step: each has a table of its own, so that no look-up waits for another.

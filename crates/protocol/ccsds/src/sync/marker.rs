@@ -42,19 +42,22 @@ impl Marker {
         }
     }
 
-    /// The first eight octets of the marker, or as many as it has, at the upper end of a word, and their mask.
-    pub(super) fn word(&self) -> (u64, u64) {
-        let mut octets = [0; 8];
-        let mut mask = [0; 8];
-        for ((to, mask), octet) in octets.iter_mut().zip(&mut mask).zip(&self.octets) {
-            (*to, *mask) = (*octet, 0xFF);
+    /// Whether a marker may begin at one of the first [`PIECE`] octets: judged by its first octets, for all places at
+    /// once, and seldom wrong.
+    pub(super) fn may_begin(&self, octets: &[u8; PIECE + OVERLAP]) -> bool {
+        let prefix = &self.octets[..self.octets.len().min(OVERLAP + 1)];
+        let mut distances = [0; PIECE];
+        for (offset, marker) in prefix.iter().enumerate() {
+            for (distance, octet) in distances.iter_mut().zip(&octets[offset..]) {
+                *distance += (octet ^ marker).count_ones() as u8;
+            }
         }
-        (u64::from_be_bytes(octets), u64::from_be_bytes(mask))
-    }
-
-    /// Whether a word that begins with `errors` wrong bits out of `bits` may still be a marker.
-    #[inline]
-    pub(super) fn possible(&self, errors: u32, bits: u32) -> bool {
-        errors <= self.max_errors || bits - errors <= self.max_errors
+        let (few, many) = (self.max_errors as u8, 8 * prefix.len() as u8 - self.max_errors.min(8) as u8);
+        distances.iter().fold(false, |any, distance| any | (*distance <= few) | (*distance >= many))
     }
 }
+
+/// Places judged at once.
+pub(super) const PIECE: usize = 64;
+/// Octets beyond them that are needed for it.
+pub(super) const OVERLAP: usize = 3;

@@ -359,3 +359,6 @@ fn hand_out(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

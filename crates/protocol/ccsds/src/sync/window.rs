@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::marker::{Hit, Marker};
+use super::marker::{Hit, Marker, OVERLAP, PIECE};
 
 /// Places are counted from the beginning of the whole input, in the window's unit.
 pub(super) trait Window {
@@ -40,7 +40,19 @@ impl Window for OctetWindow<'_> {
 
     fn find(&self, range: Range<u64>) -> Option<(u64, Hit)> {
         let last = self.end().checked_sub(self.marker.len() as u64)?;
-        (range.start..range.end.min(last + 1)).find_map(|at| Some((at, self.marker_at(at)?)))
+        let end = range.end.min(last + 1);
+        let mut at = range.start;
+        while at < end {
+            let octets = self.octets.get((at - self.base) as usize..).unwrap_or_default();
+            if octets.first_chunk().is_none_or(|piece| self.marker.may_begin(piece)) {
+                let piece = at..end.min(at + PIECE as u64);
+                if let Some(found) = piece.into_iter().find_map(|at| Some((at, self.marker_at(at)?))) {
+                    return Some(found);
+                }
+            }
+            at += PIECE as u64;
+        }
+        None
     }
 
     fn octets<'a>(&'a self, at: u64, inverted: bool, scratch: &'a mut [u8]) -> &'a [u8] {
@@ -71,6 +83,17 @@ impl BitWindow<'_> {
         let pair = |at: usize| u16::from(self.octets.get(at).copied().unwrap_or(0));
         ((pair(bit / 8) << 8 | pair(bit / 8 + 1)) >> (8 - bit % 8)) as u8
     }
+
+    /// Whether a marker may begin at any bit of the first octets.
+    fn may_begin(&self, octets: &[u8]) -> bool {
+        let Some(octets) = octets.first_chunk::<{ PIECE + OVERLAP + 1 }>() else { return true };
+        (0..8).any(|shift| {
+            let shifted = std::array::from_fn(|at| {
+                octets[at] << shift | (u16::from(octets[at + 1]) >> (8 - shift)) as u8
+            });
+            self.marker.may_begin(&shifted)
+        })
+    }
 }
 
 impl Window for BitWindow<'_> {
@@ -92,26 +115,16 @@ impl Window for BitWindow<'_> {
         if range.is_empty() {
             return None;
         }
-        let (word, mask) = self.marker.word();
-        let bits = mask.count_ones();
-        let first = (range.start - 8 * self.base) as usize;
-        let beyond = (range.end - 8 * self.base) as usize;
-        for octet in first / 8..beyond.div_ceil(8) {
-            let window: [u8; 9] = std::array::from_fn(|at| self.octets.get(octet + at).copied().unwrap_or(0));
-            let upper = u64::from_be_bytes([
-                window[0], window[1], window[2], window[3], window[4], window[5], window[6], window[7],
-            ]);
-            for shift in 0..8 {
-                let seen = upper << shift | u64::from(window[8]) >> (8 - shift);
-                let errors = ((seen ^ word) & mask).count_ones();
-                let bit = 8 * octet + shift;
-                if self.marker.possible(errors, bits) && (first..beyond).contains(&bit) {
-                    let at = 8 * self.base + bit as u64;
-                    if let Some(hit) = self.marker_at(at) {
-                        return Some((at, hit));
-                    }
+        let mut at = range.start - range.start % 8;
+        while at < range.end {
+            let beyond = at + 8 * PIECE as u64;
+            if self.may_begin(&self.octets[(at / 8 - self.base) as usize..]) {
+                let mut places = at.max(range.start)..beyond.min(range.end);
+                if let Some(found) = places.find_map(|at| Some((at, self.marker_at(at)?))) {
+                    return Some(found);
                 }
             }
+            at = beyond;
         }
         None
     }
