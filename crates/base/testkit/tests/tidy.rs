@@ -224,7 +224,7 @@ fn nothing_speaks_of_one_machine() {
     for path in files() {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let script =
-            path.parent().is_some_and(|parent| parent.ends_with("scripts") || parent.ends_with(".ci"));
+            path.parent().is_some_and(|parent| ["scripts", ".ci"].iter().any(|folder| parent.ends_with(folder)));
         if !endings.contains(&ending) && !script && !path.ends_with("Makefile") {
             continue;
         }
@@ -255,6 +255,6 @@ fn contains_word(line: &str, marker: &str) -> bool {
 fn starts_a_path(line: &str, place: &str) -> bool {
     line.match_indices(place).any(|(at, _)| {
         let before = line[..at].chars().next_back();
-        before.is_none_or(|c| !c.is_alphanumeric() && !"./_-}*$".contains(c))
+        !before.is_some_and(|c| c.is_alphanumeric() || "./_-}*$".contains(c))
     })
 }
