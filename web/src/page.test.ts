@@ -61,5 +61,6 @@ test('the Sun stands over the equator at an equinox and over the tropic at a sol
   expect(Math.abs(equinox.latitude)).toBeLessThan(0.02);
   // The equation of time is then about -7.4 minutes.
   expect(equinox.longitude).toBeCloseTo(-(14 + 46 / 60 - 12 - 7.4 / 60) * 15, 0);
+  expect(subsolar(0, 0).longitude - subsolar(0, 90).longitude).toBeCloseTo(90, 6);
   expect(subsolar(Date.UTC(2026, 5, 21, 8, 25)).latitude).toBeCloseTo(23.44, 1);
 });

@@ -22,10 +22,10 @@ export class Station {
     stream.follow('alarms', (message) => message.op === 'alarm' && this.#merge(message.alarm));
     stream.follow('links', (message) => message.op === 'links' && this.links.set(message.links));
     stream.follow('rejections', (message) => message.op === 'rejections' && this.rejections.set(message));
-    let live = false;
-    stream.onState((state) => {
-      if (state === 'live' && !live) void this.refresh();
-      live = state === 'live';
+    stream.state.watch((state) => {
+      if (state === 'live') void this.refresh();
+      // A station that no longer knows the session refuses the stream, and says so only to a plain request.
+      if (state === 'lost') void put(this.session, rest.session);
     });
   }
 
@@ -34,23 +34,22 @@ export class Station {
     return new Station(about, new Dictionary(parameters), openStream(), session);
   }
 
-  /** Fetches what the stream only tells changes of. One that fails keeps its old value: the stream brings the next. */
+  /** Fetches what the stream only tells changes of. */
   async refresh(): Promise<void> {
-    const put = async <T>(cell: Cell<T>, ask: () => Promise<T>) => {
-      try {
-        cell.set(await ask());
-      } catch (error) {
-        // The session has ended and nothing may be read without one: the page opens anew, and asks.
-        if (error instanceof ApiError && error.status === 401) location.reload();
-        console.warn('refresh:', error);
-      }
-    };
     await Promise.all([
+      this.#sameStation(),
       put(this.session, rest.session),
       put(this.alarms, rest.alarms),
       put(this.links, rest.links),
       put(this.rejections, rest.rejections),
     ]);
+  }
+
+  /** After a restart under another program or mission database, what this page knows of parameters is no longer right. */
+  async #sameStation(): Promise<void> {
+    const about = await rest.about().catch(() => this.about);
+    const same = about.version === this.about.version && JSON.stringify(about.database) === JSON.stringify(this.about.database);
+    if (!same) location.reload();
   }
 
   async acknowledge(id: number, comment: string): Promise<void> {
@@ -62,5 +61,16 @@ export class Station {
     const others = this.alarms.value.filter((other) => other.id !== alarm.id);
     const over = alarm.state === 'cleared' && alarm.acknowledged !== null;
     this.alarms.set(over ? others : [alarm, ...others].sort((a, b) => b.triggered - a.triggered));
+  }
+}
+
+/** A cell whose question fails keeps its old value: the stream brings the next. */
+async function put<T>(cell: Cell<T>, ask: () => Promise<T>): Promise<void> {
+  try {
+    cell.set(await ask());
+  } catch (error) {
+    // The session has ended and nothing may be read without one: the page opens anew, and asks.
+    if (error instanceof ApiError && error.status === 401) location.reload();
+    console.warn('refresh:', error);
   }
 }

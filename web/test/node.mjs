@@ -16,6 +16,9 @@ function binary() {
   return found;
 }
 
+/** A cell of the battery fails within seconds, and again soon: a limit trips while a test waits. */
+export const ANOMALY_SOON = ['simulator.first_anomaly="4s"', 'simulator.anomaly_every="30s"', 'simulator.anomaly="battery-cell"'];
+
 export function freePort() {
   return new Promise((done, failed) => {
     const probe = createServer().once('error', failed).listen(0, '127.0.0.1', () => {

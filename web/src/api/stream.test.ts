@@ -64,7 +64,7 @@ test('a lost connection is opened again, with waits that grow to a bound, and su
   stream.follow('links', () => {});
   await turn();
   const states: string[] = [];
-  stream.onState((state) => states.push(state));
+  stream.state.watch((state) => states.push(state));
   sockets[0]!.close();
   let waited = 0;
   for (let attempt = 1; attempt < 12; attempt += 1) {
@@ -89,8 +89,8 @@ test('a station that falls silent is taken for lost', () => {
   expect(sockets[0]!.sent.at(-1)).toMatchObject({ op: 'ping' });
   sockets[0]!.says({ op: 'pong', n: 1 });
   vi.advanceTimersByTime(10_000);
-  expect(stream.state).toBe('live');
+  expect(stream.state.value).toBe('live');
   vi.advanceTimersByTime(10_000);
-  expect(stream.state).not.toBe('live');
+  expect(stream.state.value).not.toBe('live');
   expect(sockets.length).toBe(2);
 });

@@ -1,6 +1,7 @@
 // The one WebSocket that the page shares. Views subscribe to parameters and topics; the socket asks the station for
 // each once, however many views look at it, and asks again after every reconnect. Waits between attempts grow to a
 // bound; a station that falls silent is taken for lost.
+import { Cell } from '../cell.ts';
 import type { Sample, StreamMessage, Topic } from './types.ts';
 
 const FIRST_WAIT_MS = 250;
@@ -22,9 +23,9 @@ export interface Socket {
 }
 
 export class Stream {
-  state: ConnectionState = 'connecting';
+  readonly state = new Cell<ConnectionState>('connecting');
   /** Values that the station dropped because this page was too slow. */
-  missed = 0;
+  readonly missed = new Cell(0);
 
   #socket: Socket | undefined;
   #attempts = 0;
@@ -33,7 +34,6 @@ export class Stream {
   #watchdog: ReturnType<typeof setInterval> | undefined;
   #parameters = new Map<number, Set<(samples: Sample[]) => void>>();
   #topics = new Map<Topic, Set<(message: TopicMessage) => void>>();
-  #states = new Set<(state: ConnectionState) => void>();
   #added = new Set<number>();
   #removed = new Set<number>();
   #flushing = false;
@@ -77,13 +77,6 @@ export class Stream {
     };
   }
 
-  /** Calls back now and at each change of the connection. */
-  onState(callback: (state: ConnectionState) => void): Stop {
-    this.#states.add(callback);
-    callback(this.state);
-    return () => this.#states.delete(callback);
-  }
-
   /** Starts over at once, as after logging in. */
   reconnect(): void {
     this.#attempts = 0;
@@ -105,7 +98,7 @@ export class Stream {
       const parameters = [...this.#parameters.keys()];
       const topics = [...this.#topics.keys()];
       if (parameters.length + topics.length > 0) this.#send({ op: 'subscribe', parameters, topics });
-      this.#enter('live');
+      this.state.set('live');
     };
     socket.onmessage = (event) => {
       this.#heardAt = Date.now();
@@ -119,7 +112,7 @@ export class Stream {
     this.#socket = undefined;
     clearInterval(this.#watchdog);
     socket.onopen = socket.onmessage = socket.onclose = null;
-    this.#enter('lost');
+    this.state.set('lost');
     const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#attempts);
     this.#attempts += 1;
     // Spread out, so that a hundred pages do not come back in the same instant.
@@ -130,7 +123,7 @@ export class Stream {
     if (Date.now() - this.#heardAt > SILENCE_MS) {
       socket.close();
       this.#lost(socket);
-    } else if (this.state === 'live') {
+    } else if (this.state.value === 'live') {
       this.#pings += 1;
       this.#send({ op: 'ping', n: this.#pings });
     }
@@ -141,8 +134,7 @@ export class Stream {
       case 'values':
         return this.#deliver(message.samples);
       case 'missed':
-        this.missed += message.count;
-        return this.#enter(this.state);
+        return this.missed.set(this.missed.value + message.count);
       case 'alarm':
         return this.#topics.get('alarms')?.forEach((callback) => callback(message));
       case 'links':
@@ -161,11 +153,6 @@ export class Stream {
       else groups.set(sample.id, [sample]);
     }
     for (const [id, group] of groups) this.#parameters.get(id)?.forEach((callback) => callback(group));
-  }
-
-  #enter(state: ConnectionState): void {
-    this.state = state;
-    this.#states.forEach((callback) => callback(state));
   }
 
   /** A view that opens subscribes to many parameters in one turn: one message tells the station of all. */

@@ -26,12 +26,15 @@ export function installIndicators(openmct: OpenMCT, station: Station, actions: A
 
 function connection(element: HTMLElement, { stream }: Station): void {
   const words = { connecting: 'Connecting', live: 'Live', lost: 'Connection lost, trying again' };
-  stream.onState((state) => {
-    const missed = stream.missed > 0 ? ` · ${stream.missed} values missed` : '';
+  const draw = () => {
+    const state = stream.state.value;
+    const missed = stream.missed.value > 0 ? ` · ${stream.missed.value} values missed` : '';
     element.dataset['state'] = state;
     element.title = `${words[state]}${missed}`;
     render(html`<i class="pg-dot"></i><span role="status" aria-label="Connection">${words[state]}${missed}</span>`, element);
-  });
+  };
+  stream.state.watch(draw);
+  stream.missed.watch(draw);
 }
 
 function alarms(element: HTMLElement, station: Station, { showAlarms }: Actions): void {

@@ -62,7 +62,7 @@ function subscribe(station: Station, { id }: Parameter, callback: (data: Datum[]
     last = samples.at(-1)?.t ?? last;
     callback(samples.map(datum));
   });
-  const stopState = station.stream.onState((state) => {
+  const stopState = station.stream.state.watch((state) => {
     if (state === 'lost') lost = true;
     if (state !== 'live' || !lost || last === 0) return;
     lost = false;

@@ -10,7 +10,8 @@ export interface Draft {
   /** Shown as a word at the head: modes, switches. */
   chips?: Item[];
   panels: { title: string; items: Item[]; attitude?: string[] }[];
-  track?: { latitude: string; longitude: string; altitude?: string; items?: Item[] };
+  /** `inertial`: x and y of the position in the equatorial frame, if it is known; it tells where the Sun stands. */
+  track?: { latitude: string; longitude: string; altitude?: string; inertial?: string[]; items?: Item[] };
   plots: { title: string; items: Item[] }[];
 }
 
@@ -23,7 +24,7 @@ interface Item {
 export interface Plan {
   chips: Row[];
   panels: { title: string; rows: Row[]; attitude: Parameter[] }[];
-  track: { latitude: Parameter; longitude: Parameter; altitude: Parameter | undefined; rows: Row[] } | undefined;
+  track: { latitude: Parameter; longitude: Parameter; altitude: Parameter | undefined; inertial: Parameter[]; rows: Row[] } | undefined;
   plots: { title: string; rows: Row[] }[];
 }
 
@@ -72,7 +73,13 @@ function resolve({ chips = [], panels, track, plots }: Draft, dictionary: Dictio
       .filter((panel) => panel.rows.length > 0),
     track:
       latitude && longitude
-        ? { latitude, longitude, altitude: dictionary.named(track.altitude ?? ''), rows: rows(track.items ?? []) }
+        ? {
+            latitude,
+            longitude,
+            altitude: dictionary.named(track.altitude ?? ''),
+            inertial: (track.inertial ?? []).flatMap((name) => dictionary.named(name) ?? []),
+            rows: rows(track.items ?? []),
+          }
         : undefined,
     plots: plots.map(({ title, items }) => ({ title, rows: rows(items) })).filter((plot) => plot.rows.length > 0),
   };

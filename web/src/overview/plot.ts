@@ -67,7 +67,7 @@ export function drawPlot(element: HTMLElement, stream: Stream, rows: readonly { 
     }),
   );
   stops.push(
-    stream.onState((state) => {
+    stream.state.watch((state) => {
       if (state === 'live') load().catch((error: unknown) => console.warn('history:', error));
     }),
   );

@@ -11,6 +11,8 @@ export interface Position {
 
 const RADIANS = Math.PI / 180;
 const EARTH_RADIUS_KM = 6371;
+/** Degrees of arc of the ground track that are shown. */
+const REVOLUTION = 420;
 
 const path = (ring: Ring) => `M${ring.map(([longitude, latitude]) => `${longitude} ${-latitude}`).join('L')}Z`;
 const LAND_PATH = LAND.map(path).join('');
@@ -22,19 +24,21 @@ const GRATICULE = [
 
 const wrap = (longitude: number): number => ((((longitude + 180) % 360) + 360) % 360) - 180;
 
-/** The point that has the Sun in its zenith. */
-export function subsolar(milliseconds: number): { latitude: number; longitude: number } {
+/**
+ * The point that has the Sun in its zenith. `sidereal` is the angle of Greenwich from the equinox in degrees, where the
+ * spacecraft's own position tells it: a simulated orbit may not keep to the clock.
+ */
+export function subsolar(milliseconds: number, sidereal?: number): { latitude: number; longitude: number } {
   const days = milliseconds / 86_400_000 - 10_957.5;
   const mean = (357.528 + 0.985_600_3 * days) * RADIANS;
   const ecliptic = (280.46 + 0.985_647_4 * days + 1.915 * Math.sin(mean) + 0.02 * Math.sin(2 * mean)) * RADIANS;
   const obliquity = (23.439 - 4e-7 * days) * RADIANS;
   const ascension = Math.atan2(Math.cos(obliquity) * Math.sin(ecliptic), Math.cos(ecliptic)) / RADIANS;
-  const sidereal = 280.460_618 + 360.985_647_37 * days;
-  return { latitude: Math.asin(Math.sin(obliquity) * Math.sin(ecliptic)) / RADIANS, longitude: wrap(ascension - sidereal) };
+  const greenwich = sidereal ?? 280.460_618 + 360.985_647_37 * days;
+  return { latitude: Math.asin(Math.sin(obliquity) * Math.sin(ecliptic)) / RADIANS, longitude: wrap(ascension - greenwich) };
 }
 
-function night(milliseconds: number): string {
-  const sun = subsolar(milliseconds);
+function night(sun: { latitude: number; longitude: number }): string {
   const slope = Math.tan(sun.latitude * RADIANS) || 1e-6;
   const edge = Array.from({ length: 121 }, (_, i) => {
     const longitude = -180 + 3 * i;
@@ -57,6 +61,19 @@ function footprint(at: Position, altitude: number): string {
   return line(points);
 }
 
+/** The newest part of the track, of a little more than one revolution. */
+function revolution(track: readonly Position[]): readonly Position[] {
+  let angle = 0;
+  let i = track.length - 1;
+  while (i > 0 && angle < REVOLUTION) {
+    const [a, b] = [track[i]!, track[i - 1]!];
+    const east = wrap(a.longitude - b.longitude) * Math.cos(a.latitude * RADIANS);
+    angle += Math.hypot(a.latitude - b.latitude, east);
+    i -= 1;
+  }
+  return track.slice(i);
+}
+
 /** A line that stops at the edge of the map and goes on at the other; a hole in time stays a hole. */
 function line(points: readonly Position[]): string {
   let text = '';
@@ -69,8 +86,9 @@ function line(points: readonly Position[]): string {
   return text;
 }
 
-export function drawTrack(track: readonly Position[], now: Position | undefined, altitude: number | undefined): TemplateResult {
-  const sun = subsolar(now?.t ?? Date.now());
+export function drawTrack(track: readonly Position[], altitude: number | undefined, sidereal: number | undefined): TemplateResult {
+  const now = track.at(-1);
+  const sun = subsolar(now?.t ?? Date.now(), sidereal);
   return svg`
     <svg class="pg-map" viewBox="-180 -90 360 180" preserveAspectRatio="xMidYMid meet" role="img" aria-label="Ground track">
       <rect class="pg-map__sea" x="-180" y="-90" width="360" height="180" />
@@ -78,9 +96,9 @@ export function drawTrack(track: readonly Position[], now: Position | undefined,
       <path class="pg-map__sea" d=${WATER_PATH} />
       <path class="pg-map__graticule" d=${GRATICULE} />
       <path class="pg-map__equator" d="M-180 0H180" />
-      <path class="pg-map__night" d=${night(now?.t ?? Date.now())} />
+      <path class="pg-map__night" d=${night(sun)} />
       <circle class="pg-map__sun" cx=${sun.longitude} cy=${-sun.latitude} r="2.6" />
-      <path class="pg-map__track" d=${line(track)} />
+      <path class="pg-map__track" d=${line(revolution(track))} />
       ${now && altitude !== undefined ? svg`<path class="pg-map__footprint" d=${footprint(now, altitude)} />` : nothing}
       ${
         now

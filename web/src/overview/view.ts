@@ -51,7 +51,7 @@ export function drawOverview(element: HTMLElement, station: Station, actions: Ac
   }
   stops.push(station.alarms.watch(draw), station.links.watch(draw), station.rejections.watch(draw));
   stops.push(
-    station.stream.onState((state) => {
+    station.stream.state.watch((state) => {
       draw();
       if (state === 'live') loadTrack(track, plan.track).then(draw, (error: unknown) => console.warn('ground track:', error));
     }),
@@ -68,7 +68,7 @@ export function drawOverview(element: HTMLElement, station: Station, actions: Ac
 
 function parametersOf({ chips, panels, track, plots }: Plan): Iterable<{ id: number }> {
   const rows = [...chips, ...panels.flatMap((panel) => panel.rows), ...plots.flatMap((plot) => plot.rows), ...(track?.rows ?? [])];
-  const more = [...panels.flatMap(({ attitude }) => attitude), ...(track ? [track.latitude, track.longitude, track.altitude] : [])];
+  const more = [...panels.flatMap(({ attitude }) => attitude), ...(track ? [track.latitude, track.longitude, track.altitude, ...track.inertial] : [])];
   return new Map([...rows.map(({ parameter }) => parameter), ...more].flatMap((one) => (one ? [[one.id, one]] : []))).values();
 }
 
@@ -101,7 +101,7 @@ type Plots = readonly { title: string; rows: Row[]; canvas: HTMLElement }[];
 
 function page(station: Station, actions: Actions, plan: Plan, latest: Map<number, Sample>, track: readonly Position[], plots: Plots): TemplateResult {
   const row = (one: Row) => drawRow(one, latest.get(one.parameter.id), actions);
-  return html`<div class="pg-overview" data-live=${station.stream.state}>
+  return html`<div class="pg-overview" data-live=${station.stream.state.value}>
     ${head(station, plan, latest, actions)}
     <section class="pg-strip" aria-label="Links">
       ${station.links.value.length === 0 ? html`<p class="pg-empty">No link is configured.</p>` : station.links.value.map((link) => linkStrip(link, actions))}
@@ -122,7 +122,7 @@ function page(station: Station, actions: Actions, plan: Plan, latest: Map<number
         ${plan.track
           ? html`<section class="pg-panel pg-panel--map" aria-label="Orbit">
               <h2>Ground track</h2>
-              ${drawTrack(track, track.at(-1), altitudeKm(plan.track, latest))}
+              ${drawTrack(track, altitudeKm(plan.track, latest), sidereal(plan.track, latest))}
               <div class="pg-panel__columns">${plan.track.rows.map(row)}</div>
             </section>`
           : nothing}
@@ -230,6 +230,13 @@ function quaternion(parts: Plan['panels'][number]['attitude'], latest: Map<numbe
   const [x, y, z, w] = parts.map(({ id }) => latest.get(id)?.v);
   const known = [x, y, z, w].every((part) => typeof part === 'number');
   return known ? ([x, y, z, w] as unknown as Quaternion) : [0, 0, 0, 1];
+}
+
+/** The angle of Greenwich from the equinox: what parts the spacecraft's right ascension from its longitude. */
+function sidereal({ inertial, longitude }: NonNullable<Plan['track']>, latest: Map<number, Sample>): number | undefined {
+  const [x, y, east] = [...inertial, longitude].map(({ id }) => latest.get(id)?.v);
+  if (inertial.length !== 2 || typeof x !== 'number' || typeof y !== 'number' || typeof east !== 'number') return undefined;
+  return (Math.atan2(y, x) * 180) / Math.PI - east;
 }
 
 function altitudeKm({ altitude }: NonNullable<Plan['track']>, latest: Map<number, Sample>): number | undefined {

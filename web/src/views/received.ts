@@ -59,7 +59,7 @@ export function drawReceived(element: HTMLElement, station: Station): () => void
     }
     draw();
   };
-  const stopState = station.stream.onState((state) => state === 'live' && void load());
+  const stopState = station.stream.state.watch((state) => state === 'live' && void load());
   const timer = setInterval(() => void load(), RELOAD_MS);
   draw();
   return () => {
