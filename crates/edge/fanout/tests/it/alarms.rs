@@ -1,0 +1,54 @@
+//! Alarms from the limit to the acknowledgement.
+
+use perigee_access::Role;
+use serde_json::json;
+
+use crate::client::Client;
+use crate::rig::Rig;
+use crate::source::Packet;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_is_seen_acknowledged_and_recorded() {
+    let mut rig = Rig::new().await;
+    let id = rig.id("/Sat/Voltage").await;
+    let mut client = Client::msgpack(rig.address).await;
+    client.say(json!({"op": "subscribe", "topics": ["alarms"]})).await;
+    assert!(client.settle().await.is_empty(), "no alarm yet");
+
+    rig.source.packets(&[Packet { voltage: 4.5, ..Packet::new(1) }]);
+    let alarm = client.expect("alarm").await["alarm"].clone();
+    assert_eq!((&alarm["id"], &alarm["name"]), (&json!(id), &json!("/Sat/Voltage")));
+    assert_eq!((&alarm["severity"], &alarm["state"]), (&json!("warning"), &json!("active")));
+    assert_eq!((&alarm["value"], &alarm["acknowledged"]), (&json!(4.5), &json!(null)));
+    assert_eq!(rig.get("/api/alarms").await.json()["alarms"], json!([alarm]));
+    let mut late = Client::json(rig.address).await;
+    late.say(json!({"op": "subscribe", "topics": ["alarms"]})).await;
+    assert_eq!(late.expect("alarm").await["alarm"], alarm, "who comes later is shown what there is");
+
+    let path = format!("/api/alarms/{id}/acknowledge");
+    let comment = json!({"comment": "panel in the sun"});
+    assert_eq!(rig.post(&path, &[], &comment).await.refusal(), (401, "unauthorised".into()));
+    let observer = format!("Bearer {}", rig.token("olga", Role::Observer));
+    assert_eq!(rig.post(&path, &[("authorization", &observer)], &comment).await.refusal().0, 403);
+    let operator = format!("Bearer {}", rig.token("otto", Role::Operator));
+    let operator = ("authorization", operator.as_str());
+    let long = json!({"comment": "x".repeat(1001)});
+    assert_eq!(rig.post(&path, &[operator], &long).await.refusal().0, 400);
+    let done = rig.post(&path, &[operator], &comment).await;
+    assert_eq!(done.status, 200);
+    let done = done.json();
+    assert_eq!(
+        (&done["acknowledged"]["by"], &done["acknowledged"]["comment"]),
+        (&json!("otto"), &json!("panel in the sun"))
+    );
+    assert_eq!(client.expect("alarm").await["alarm"], done, "everyone is told");
+    assert_eq!(rig.post(&path, &[operator], &comment).await.refusal(), (409, "acknowledged".into()));
+    let record = rig.audit().pop().unwrap();
+    assert_eq!((&record["who"], &record["what"]), (&json!("otto"), &json!("alarm.acknowledge")));
+    assert_eq!((&record["subject"], &record["detail"]), (&json!("/Sat/Voltage"), &json!("panel in the sun")));
+
+    rig.source.packets(&[Packet::new(2)]);
+    assert_eq!(client.expect("alarm").await["alarm"]["state"], "cleared");
+    assert_eq!(rig.get("/api/alarms").await.json()["alarms"], json!([]));
+    rig.stop().await;
+}

@@ -1,0 +1,44 @@
+//! Server-sent events.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::rig::{PATIENCE, Rig};
+use crate::source::Packet;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_carry_the_same_messages() {
+    let mut rig = Rig::new().await;
+    let counter = rig.id("/Sat/Counter").await;
+    rig.source.packets(&[Packet::new(1)]);
+    let mut stream = TcpStream::connect(rig.address).await.unwrap();
+    let request = format!(
+        "GET /api/events?parameters={counter}&topics=links HTTP/1.1\r\nhost: {}\r\n\r\n",
+        rig.address
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    for (sent, wanted) in [(None, "\"v\":1,"), (Some(2), "\"v\":2,"), (Some(3), "\"v\":3,")] {
+        if let Some(n) = sent {
+            rig.source.packets(&[Packet::new(n)]);
+        }
+        while !text.contains(wanted) {
+            let read = timeout(PATIENCE, stream.read(&mut buffer)).await.expect("in time").unwrap();
+            assert!(read > 0, "closed after {text}");
+            text += &String::from_utf8_lossy(&buffer[..read]);
+        }
+    }
+    assert!(text.contains("content-type: text/event-stream\r\n"), "{text}");
+    assert!(text.contains("event: links\ndata: {\"op\":\"links\",\"links\":[]}\n\n"), "{text}");
+    let value = format!("event: values\ndata: {{\"op\":\"values\",\"samples\":[{{\"id\":{counter},\"t\":");
+    assert_eq!(text.matches(&value).count(), 3, "{text}");
+
+    assert_eq!(rig.get("/api/events?parameters=x").await.refusal(), (400, "bad-request".into()));
+    assert_eq!(rig.get("/api/events?topics=weather").await.refusal(), (400, "bad-request".into()));
+    rig.drain.cancel();
+    let ended = timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await;
+    assert!(ended.is_ok(), "a stop ends the stream");
+    rig.stop().await;
+}

@@ -1,0 +1,12 @@
+//! The fan-out on a real socket, asked by real clients.
+
+#![allow(clippy::unwrap_used)]
+
+mod alarms;
+mod api;
+mod client;
+mod events;
+mod people;
+mod rig;
+mod source;
+mod stream;
