@@ -37,6 +37,10 @@ const DIPOLE_MAX: f64 = 6.0;
 const WHEEL_STANDBY_POWER: f64 = 0.6;
 const WHEEL_VOLTAGE: f64 = 12.0;
 
+/// The star tracker looks to the sky on the side away from the Sun; closer to it than this angle the Sun blinds it.
+const TRACKER: DVec3 = DVec3::new(0.0, 0.707_106_781_186_547_6, -0.707_106_781_186_547_6);
+const TRACKER_EXCLUSION: f64 = 30.0 / 360.0 * TAU;
+
 /// What the controller aims at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -219,8 +223,7 @@ impl Attitude {
         self.magnetometer = self.to_body(orbit.magnetic_field()) + jitter(0.06);
         let sun = self.to_body(orbit.sun);
         self.sun_sensor = if orbit.sunlight > 0.05 { (sun + jitter(2e-3)).normalize() } else { DVec3::ZERO };
-        // The tracker looks along -Z; the Sun within 35 degrees of it blinds it.
-        let blinded = orbit.sunlight > 0.0 && -sun.z > 35.0_f64.to_radians().cos();
+        let blinded = orbit.sunlight > 0.0 && sun.dot(TRACKER) > TRACKER_EXCLUSION.cos();
         let wandering = 14.0 + 4.0 * (self.wing_angle.to_radians()).sin() + noise.normal(1.2);
         self.stars = if blinded { 0 } else { wandering.clamp(6.0, 24.0) as u8 };
     }

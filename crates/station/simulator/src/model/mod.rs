@@ -21,10 +21,13 @@ use orbit::Orbit;
 use payload::{Payload, PayloadMode};
 use power::{Loads, Power};
 use radio::Radio;
-use thermal::{Dissipation, Thermal};
+use thermal::{Dissipation, Node, Thermal};
 
 /// The longest step that the slower models take at once, in seconds.
 const LONGEST_STEP: f64 = 1.0;
+
+/// The failure detection switches the star tracker's heater off when it is this warm, degrees Celsius.
+const HEATER_FOUND_STUCK: f64 = 49.0;
 
 /// Noise of the sensors; the same seed gives the same noise.
 #[derive(Clone, Debug)]
@@ -97,6 +100,9 @@ impl Satellite {
     pub fn step(&mut self, seconds: f64, clock: f64) {
         if let Some(change) = self.anomalies.step(clock) {
             self.obc.log(change);
+        }
+        if self.thermal.of(Node::StarTracker) > HEATER_FOUND_STUCK {
+            self.anomalies.resolve(Anomaly::HeaterStuck);
         }
         let mut left = seconds;
         while left > 0.0 {

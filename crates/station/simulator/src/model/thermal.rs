@@ -203,8 +203,8 @@ impl Thermal {
             heat[node as usize] += watts;
         }
         for (&on, (node, watts, ..)) in self.heaters.iter().zip(HEATERS) {
-            // The stuck heater's driver is bypassed too: it gives four times its rated power.
-            let excess = if heater_stuck && node == HEATERS[STUCK].0 { 4.0 } else { 1.0 };
+            // The stuck heater's driver is bypassed too: it gives eight times its rated power.
+            let excess = if heater_stuck && node == HEATERS[STUCK].0 { 8.0 } else { 1.0 };
             heat[node as usize] += if on { watts * excess } else { 0.0 };
         }
         let structure = self.temperatures[Node::Structure as usize];

@@ -1,0 +1,255 @@
+//! The part: one thread that lets the satellite live and sends what it says over a real socket.
+//!
+//! A satellite does not wait for its station: without a client the time passes and the frames are gone. A client
+//! that does not read is dropped; the next one is taken.
+
+use std::io::{ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use perigee_part::metrics::{Counter, Gauge};
+use perigee_part::{Context, Part, PartError, Running, Services, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::config::{Config, Output};
+use crate::simulation::{Simulation, Spacecraft};
+
+/// Name of the part: configuration table, metric prefix, log target.
+pub const NAME: &str = "simulator";
+
+/// No wait is longer than this.
+const TICK: Duration = Duration::from_millis(50);
+
+/// A client that takes nothing for this long is dropped.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Where the socket sets the pace, so many octets are handed to it at once.
+const BURST: usize = 256 << 10;
+
+/// Checks the configuration and binds the socket.
+///
+/// # Errors
+/// A wrong value, or an address that the system refuses.
+pub fn build(config: Config, services: &Services) -> Result<(Box<dyn Part>, Handle), PartError> {
+    config.check().map_err(PartError::Configuration)?;
+    let refused = |source| PartError::Io { what: format!("simulator at {}", config.address), source };
+    let (outlet, address) = match config.output {
+        Output::Tcp => {
+            let listener = TcpListener::bind(&config.address).map_err(refused)?;
+            listener.set_nonblocking(true).map_err(refused)?;
+            let address = listener.local_addr().map_err(refused)?;
+            (Outlet::Tcp(Server { listener, client: None }), address)
+        }
+        Output::UdpFrames | Output::UdpPackets => {
+            let address = resolve(&config.address).map_err(refused)?;
+            let local: SocketAddr =
+                if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+            let socket = UdpSocket::bind(local).map_err(refused)?;
+            socket.connect(address).map_err(refused)?;
+            (Outlet::Udp(socket), address)
+        }
+    };
+    let metrics = Metrics {
+        frames: services.metrics.counter("frames", "Frames or bare packets sent or let go unheard"),
+        connected: services.metrics.gauge("connected", "A client listens"),
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let part = Simulator { config, outlet, metrics, stop: StopOnDrop(stop) };
+    Ok((Box::new(part), Handle { address }))
+}
+
+fn resolve(address: &str) -> std::io::Result<SocketAddr> {
+    address.to_socket_addrs()?.next().ok_or_else(|| std::io::Error::other("the name has no address"))
+}
+
+/// What others know of the simulator.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    address: SocketAddr,
+}
+
+impl Handle {
+    /// TCP: where the satellite is heard. UDP: where it sends to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+struct Metrics {
+    frames: Counter,
+    connected: Gauge,
+}
+
+/// Tells the thread to stop, also when the part's future is dropped.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Simulator {
+    config: Config,
+    outlet: Outlet,
+    metrics: Metrics,
+    stop: StopOnDrop,
+}
+
+impl Part for Simulator {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn run(self: Box<Self>, context: Context) -> Running {
+        Box::pin(async move {
+            let Self { config, outlet, metrics, stop } = *self;
+            let (ended, mut ending) = oneshot::channel();
+            let stopped = Arc::clone(&stop.0);
+            thread::Builder::new()
+                .name(NAME.to_owned())
+                .spawn(move || {
+                    // Dropped without a word when the thread panics.
+                    let _ = ended.send(fly(&config, outlet, &metrics, &stopped));
+                })
+                .map_err(|source| PartError::Io { what: "starting the simulator".to_owned(), source })?;
+            context.ready();
+            let result = tokio::select! {
+                result = &mut ending => result,
+                () = context.drain.cancelled() => {
+                    stop.0.store(true, Ordering::Relaxed);
+                    ending.await
+                }
+            };
+            result.unwrap_or_else(|_| Err(PartError::Failed("the simulator's thread panicked".to_owned())))
+        })
+    }
+}
+
+/// Where the telemetry goes.
+enum Outlet {
+    Tcp(Server),
+    Udp(UdpSocket),
+}
+
+impl Outlet {
+    /// Sends what there is, if someone listens. Datagrams that nobody takes are lost as on the air.
+    fn send(&mut self, octets: &[u8]) {
+        match self {
+            Self::Tcp(server) => server.send(octets),
+            Self::Udp(socket) => {
+                let _ = socket.send(octets);
+            }
+        }
+    }
+
+    fn connected(&mut self) -> bool {
+        match self {
+            Self::Tcp(server) => server.accept(),
+            Self::Udp(_) => true,
+        }
+    }
+}
+
+struct Server {
+    listener: TcpListener,
+    client: Option<TcpStream>,
+}
+
+impl Server {
+    /// Takes a client if there is none; says whether there is one.
+    fn accept(&mut self) -> bool {
+        if self.client.is_none()
+            && let Ok((client, peer)) = self.listener.accept()
+            && client.set_nonblocking(false).is_ok()
+            && client.set_write_timeout(Some(WRITE_TIMEOUT)).is_ok()
+            && client.set_nodelay(true).is_ok()
+        {
+            tracing::info!(target: "simulator", %peer, "client connected");
+            self.client = Some(client);
+        }
+        self.client.is_some()
+    }
+
+    fn send(&mut self, octets: &[u8]) {
+        let Some(client) = &mut self.client else { return };
+        if let Err(error) = client.write_all(octets) {
+            let slow = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            let reason = if slow { "does not read".to_owned() } else { error.to_string() };
+            tracing::info!(target: "simulator", reason, "client lost");
+            self.client = None;
+        }
+    }
+}
+
+fn fly(config: &Config, outlet: Outlet, metrics: &Metrics, stop: &AtomicBool) -> Result<(), PartError> {
+    match config.output {
+        Output::UdpPackets => send_packets(config, outlet, metrics, stop),
+        Output::Tcp | Output::UdpFrames => {
+            let simulation = Simulation::new(config, Timestamp::now().0)
+                .map_err(|error| PartError::Failed(error.to_string()))?;
+            send_frames(config, simulation, outlet, metrics, stop);
+        }
+    }
+    Ok(())
+}
+
+fn send_packets(config: &Config, mut outlet: Outlet, metrics: &Metrics, stop: &AtomicBool) {
+    let mut spacecraft = Spacecraft::new(config, Timestamp::now().0);
+    // Packets that fall due within a millisecond leave together.
+    let wait = Duration::from_secs_f64(0.1 / config.packet_rate).clamp(Duration::from_millis(1), TICK);
+    while !stop.load(Ordering::Relaxed) {
+        spacecraft.packets(Timestamp::now().0, |_, packet| {
+            outlet.send(packet);
+            metrics.frames.inc();
+        });
+        thread::sleep(wait);
+    }
+}
+
+fn send_frames(
+    config: &Config,
+    mut simulation: Simulation,
+    mut outlet: Outlet,
+    metrics: &Metrics,
+    stop: &AtomicBool,
+) {
+    let interval = config.frame_interval();
+    let datagrams = matches!(outlet, Outlet::Udp(_));
+    let mut octets = Vec::with_capacity(BURST * 2);
+    let mut next = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        let connected = outlet.connected();
+        metrics.connected.set(connected.into());
+        let now = Instant::now();
+        // The socket sets the pace only while there is someone to set it.
+        let unpaced = interval.is_zero() && connected;
+        let interval = if interval.is_zero() { TICK } else { interval };
+        if now < next && !unpaced {
+            thread::sleep((next - now).min(TICK));
+            continue;
+        }
+        octets.clear();
+        let mut frames = 0;
+        while if unpaced { octets.len() < BURST } else { next <= now && octets.len() < BURST } {
+            let before = octets.len();
+            simulation.frame(Timestamp::now().0, &mut octets);
+            frames += 1;
+            next += interval;
+            if datagrams {
+                outlet.send(&octets[before..]);
+            }
+        }
+        metrics.frames.inc_by(frames);
+        if !datagrams {
+            outlet.send(&octets);
+        }
+        if unpaced || now.saturating_duration_since(next) > Duration::from_secs(1) {
+            // The machine slept, or the socket set the pace: nothing is owed.
+            next = Instant::now();
+        }
+    }
+}

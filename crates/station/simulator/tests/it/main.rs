@@ -1,0 +1,4 @@
+//! The simulator seen from the ground.
+
+mod database;
+mod part;
