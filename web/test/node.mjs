@@ -45,7 +45,8 @@ export class Node {
 
   /** The same state directory and port as before. */
   async start() {
-    const flags = [...this.settings, `admin.listen="127.0.0.1:${this.port}"`].flatMap((setting) => ['--set', setting]);
+    const listen = ['fanout', 'admin'].map((table) => `${table}.listen="127.0.0.1:${this.port}"`);
+    const flags = [...this.settings, ...listen].flatMap((setting) => ['--set', setting]);
     this.#output = '';
     this.#process = spawn(binary(), ['up', '--state', this.#state, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
     const read = (chunk) => { this.#output += chunk; };
