@@ -25,6 +25,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Run = JoinHandle<Result<(), PartError>>;
 type Building<'a> = dyn Fn(&Services) -> Result<Box<dyn Part>, PartError> + 'a;
 
 /// Time for anything that should happen soon, on a machine that does other things too.
@@ -97,9 +98,8 @@ impl<'a> Contract<'a> {
     /// Ready, at work, robbed, still there, drained under load with nothing left behind.
     async fn works_and_drains(&self) {
         let (services, _state) = services();
-        let serving = tokio::spawn(services.http.clone().serve(CancellationToken::new()));
         let before = tasks();
-        let (running, drain) = self.start(&services).await;
+        let (running, drain, serving) = self.start(&services).await;
         let load = tokio::spawn((self.load)());
         sleep(Duration::from_millis(300)).await;
         still_runs(&running, "under load");
@@ -112,33 +112,35 @@ impl<'a> Contract<'a> {
         ended.expect("panics while it drains").expect("fails while it drains");
         println!("drained under load in {:?}", start.elapsed());
         load.abort();
-        no_task_left(before).await;
+        // The listeners are the node's, and so are their tasks.
         serving.abort();
+        no_task_left(before).await;
     }
 
     /// A part whose future is dropped is gone, with all that it had spawned.
     async fn ends_when_dropped(&self) {
         let (services, _state) = services();
-        let serving = tokio::spawn(services.http.clone().serve(CancellationToken::new()));
         let before = tasks();
-        let (running, _drain) = self.start(&services).await;
+        let (running, _drain, serving) = self.start(&services).await;
         running.abort();
-        no_task_left(before).await;
         serving.abort();
+        no_task_left(before).await;
     }
 
-    async fn start(&self, services: &Services) -> (JoinHandle<Result<(), PartError>>, CancellationToken) {
+    /// Builds and runs the part, and serves the listeners that it opened.
+    async fn start(&self, services: &Services) -> (Run, CancellationToken, JoinHandle<()>) {
         let before = tasks();
         let part = (self.build)(services).expect("the part is built");
         assert_eq!(tasks(), before, "building spawns a task");
+        let serving = tokio::spawn(services.http.clone().serve(CancellationToken::new()));
         let (drain, ready) = (CancellationToken::new(), CancellationToken::new());
         let running = tokio::spawn(part.run(Context::new(drain.clone(), ready.clone())));
         timeout(SOON, ready.cancelled()).await.expect("does not become ready");
-        (running, drain)
+        (running, drain, serving)
     }
 }
 
-fn still_runs(running: &JoinHandle<Result<(), PartError>>, when: &str) {
+fn still_runs(running: &Run, when: &str) {
     assert!(!running.is_finished(), "ended by itself {when}");
 }
 

@@ -5,6 +5,7 @@
 mod alarms;
 mod api;
 mod client;
+mod contract;
 mod events;
 mod people;
 mod rig;
