@@ -1,0 +1,8 @@
+//! Links on real sockets and files, all on loopback and on ports that are free.
+
+mod contract;
+mod damage;
+mod file;
+mod harness;
+mod tcp;
+mod udp;
