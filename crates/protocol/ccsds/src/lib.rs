@@ -6,6 +6,8 @@
 
 pub mod coding;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod link;
 pub mod packet;
 pub mod reason;

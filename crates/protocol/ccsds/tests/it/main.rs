@@ -3,6 +3,7 @@
 
 mod coding;
 mod collect;
+mod corpus;
 mod recordings;
 mod round_trip;
 mod vectors;

@@ -1,0 +1,3 @@
+//! The command as people use it: the binary, its output and its exit status.
+
+mod tm_recordings;
