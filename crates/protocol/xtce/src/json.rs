@@ -18,8 +18,12 @@ pub struct PacketWriter<'d> {
     /// The key of each parameter, quoted, with its colon.
     keys: Vec<Box<[u8]>>,
     containers: Vec<Box<[u8]>>,
-    /// How often a parameter was met in the packet at hand.
-    seen: Vec<u32>,
+    /// The declared parameter that each leaf belongs to.
+    roots: Vec<u32>,
+    /// The instances in the packet at hand.
+    instances: Vec<Instance>,
+    /// The first and last instance of each declared parameter, plus one; zero: none yet.
+    ends: Vec<(u32, u32)>,
 }
 
 impl<'d> PacketWriter<'d> {
@@ -46,11 +50,19 @@ impl<'d> PacketWriter<'d> {
             string(if unique { &container.short_name } else { &container.name }, &mut key);
             key.into_boxed_slice()
         });
+        let mut roots: Vec<u32> = Vec::with_capacity(database.parameters().len());
+        for (index, parameter) in database.parameters().iter().enumerate() {
+            // A leaf comes after its parent.
+            let root = parameter.parent.and_then(|parent| roots.get(parent.0 as usize)).copied();
+            roots.push(root.unwrap_or(index as u32));
+        }
         PacketWriter {
             database,
             keys: keys.collect(),
             containers: containers.collect(),
-            seen: vec![0; database.parameters().len()],
+            ends: vec![(0, 0); roots.len()],
+            roots,
+            instances: Vec::new(),
         }
     }
 
@@ -79,62 +91,66 @@ impl<'d> PacketWriter<'d> {
         }
         out.extend_from_slice(b",\"values\":{");
         let entries = values.entries.get(entries).unwrap_or_default();
-        let mut at = 0;
-        let mut first = true;
-        while at < entries.len() {
-            let root = self.root(entries[at].parameter);
-            let len = self.run(root, &entries[at..]);
-            let run = &entries[at..at + len];
-            at += len;
-            let seen = &mut self.seen[root.0 as usize];
-            *seen += 1;
-            if *seen > 1 {
-                // Told with its first instance.
+        self.find_instances(entries);
+        for index in 0..self.instances.len() {
+            let instance = self.instances[index];
+            let (first, last) = self.ends[instance.root as usize];
+            // Told with the first instance of its parameter.
+            if first as usize != index + 1 {
                 continue;
             }
-            if !first {
+            if index > 0 {
                 out.push(b',');
             }
-            first = false;
-            out.extend_from_slice(&self.keys[root.0 as usize]);
-            self.instances(root, run, &entries[at..], values, out);
+            out.extend_from_slice(&self.keys[instance.root as usize]);
+            self.parameter(index, last as usize - 1, entries, values, out);
         }
-        for entry in entries {
-            let root = self.root(entry.parameter);
-            self.seen[root.0 as usize] = 0;
+        for instance in &self.instances {
+            self.ends[instance.root as usize] = (0, 0);
         }
         out.extend_from_slice(b"}}");
     }
 
+    /// Splits the entries into instances of declared parameters: the leaves of one come in rising order.
+    fn find_instances(&mut self, entries: &[Entry]) {
+        self.instances.clear();
+        let root_of =
+            |roots: &[u32], entry: &Entry| roots.get(entry.parameter.0 as usize).copied().unwrap_or(0);
+        let mut at = 0;
+        while at < entries.len() {
+            let root = root_of(&self.roots, &entries[at]);
+            let mut end = at + 1;
+            while end < entries.len()
+                && entries[end].parameter > entries[end - 1].parameter
+                && root_of(&self.roots, &entries[end]) == root
+            {
+                end += 1;
+            }
+            let number = self.instances.len() as u32 + 1;
+            let ends = &mut self.ends[root as usize];
+            match ends.1 {
+                0 => ends.0 = number,
+                last => self.instances[last as usize - 1].next = number,
+            }
+            ends.1 = number;
+            self.instances.push(Instance { root, start: at as u32, end: end as u32, next: 0 });
+            at = end;
+        }
+    }
+
     /// `{"raw":…,"eng":…}`: the last instance in the packet, as it is the one that counts from then on;
     /// the ones before it, if there are any, as `"earlier":[…]`.
-    fn instances(
-        &self,
-        root: ParameterId,
-        run: &[Entry],
-        rest: &[Entry],
-        values: &Values,
-        out: &mut Vec<u8>,
-    ) {
-        let mut earlier: Option<&[Entry]> = None;
-        let mut last = run;
-        let again = || Instances { writer: self, root, rest };
-        if let Some(newest) = again().last() {
-            earlier = Some(run);
-            last = newest;
-        }
-        self.pair(root, last, values, out);
-        if let Some(first) = earlier {
-            out.extend_from_slice(b",\"earlier\":[");
-            self.pair(root, first, values, out);
-            out.push(b'}');
-            let mut between = again().peekable();
-            while let Some(instance) = between.next() {
-                if between.peek().is_some() {
-                    out.push(b',');
-                    self.pair(root, instance, values, out);
-                    out.push(b'}');
-                }
+    fn parameter(&self, first: usize, last: usize, entries: &[Entry], values: &Values, out: &mut Vec<u8>) {
+        let run = |instance: Instance| &entries[instance.start as usize..instance.end as usize];
+        let root = ParameterId(self.instances[first].root);
+        self.pair(root, run(self.instances[last]), values, out);
+        if first != last {
+            let mut at = first;
+            while at != last {
+                out.extend_from_slice(if at == first { &b",\"earlier\":["[..] } else { b"," });
+                self.pair(root, run(self.instances[at]), values, out);
+                out.push(b'}');
+                at = self.instances[at].next as usize - 1;
             }
             out.push(b']');
         }
@@ -222,52 +238,15 @@ impl<'d> PacketWriter<'d> {
         }
         out.push(b']');
     }
-
-    /// The declared parameter that a leaf belongs to.
-    fn root(&self, mut id: ParameterId) -> ParameterId {
-        while let Some(parent) =
-            self.database.parameters.get(id.0 as usize).and_then(|parameter| parameter.parent)
-        {
-            id = parent;
-        }
-        id
-    }
-
-    /// How many of the first entries are one instance of the declared parameter `root`: its leaves come
-    /// in rising order.
-    fn run(&self, root: ParameterId, entries: &[Entry]) -> usize {
-        let mut len = 1;
-        while len < entries.len()
-            && entries[len].parameter > entries[len - 1].parameter
-            && self.root(entries[len].parameter) == root
-        {
-            len += 1;
-        }
-        len
-    }
 }
 
-/// The further instances of a declared parameter.
-struct Instances<'w, 'd, 'e> {
-    writer: &'w PacketWriter<'d>,
-    root: ParameterId,
-    rest: &'e [Entry],
-}
-
-impl<'e> Iterator for Instances<'_, '_, 'e> {
-    type Item = &'e [Entry];
-
-    fn next(&mut self) -> Option<&'e [Entry]> {
-        while let Some(first) = self.rest.first() {
-            let root = self.writer.root(first.parameter);
-            let (instance, rest) = self.rest.split_at(self.writer.run(root, self.rest));
-            self.rest = rest;
-            if root == self.root {
-                return Some(instance);
-            }
-        }
-        None
-    }
+/// One instance of a declared parameter: its range of entries, and the number of the next one.
+#[derive(Clone, Copy)]
+struct Instance {
+    root: u32,
+    start: u32,
+    end: u32,
+    next: u32,
 }
 
 /// Writes one value.

@@ -53,6 +53,12 @@ pub enum DecodeError {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     plan: Arc<Plan>,
+    state: State,
+}
+
+/// What decoding keeps and reuses.
+#[derive(Clone, Debug, Default)]
+struct State {
     slots: Slots,
     /// Containers that are open: start and end in bits.
     frames: Vec<(u64, u64)>,
@@ -92,14 +98,7 @@ impl Decoder {
     /// A decoder for a plan.
     pub fn new(plan: Arc<Plan>) -> Decoder {
         let slots = Slots::new(&plan.initial);
-        Decoder {
-            plan,
-            slots,
-            frames: Vec::new(),
-            scratch: Vec::new(),
-            raw_json: Vec::new(),
-            eng_json: Vec::new(),
-        }
+        Decoder { plan, state: State { slots, ..State::default() } }
     }
 
     /// The plan.
@@ -125,20 +124,21 @@ impl Decoder {
         } else {
             packet
         };
-        let plan = Arc::clone(&self.plan);
-        let root = plan.root();
-        let mut packet =
-            Packet { octets, bits, at: 0, container: root, room: limits::MAX_ENTRIES_PER_PACKET };
-        self.frames.clear();
-        self.frames.push((0, bits));
-        let result = self.node(&plan, plan.root, &mut packet, out);
+        let plan = &*self.plan;
+        let container = plan.root();
+        let mut packet = Packet { octets, bits, at: 0, container, room: limits::MAX_ENTRIES_PER_PACKET };
+        self.state.frames.clear();
+        self.state.frames.push((0, bits));
+        let result = self.state.node(plan, plan.root, &mut packet, out);
         if result.is_err() {
             out.entries.truncate(mark.0);
             out.arena.truncate(mark.1);
         }
         result
     }
+}
 
+impl State {
     /// Reads a container, then the heir that matches.
     fn node(
         &mut self,
@@ -254,27 +254,25 @@ impl Decoder {
     ) -> Result<(), DecodeError> {
         let base = if run.absolute { 0 } else { packet.at };
         packet.need(base.saturating_add(run.extent))?;
-        let fields = &plan.fields[run.first as usize..run.end as usize];
-        packet.room = packet.room.checked_sub(fields.len()).ok_or(DecodeError::TooLarge)?;
+        let count = (run.end - run.first) as usize;
+        packet.room = packet.room.checked_sub(count).ok_or(DecodeError::TooLarge)?;
         let mark = out.entries.len();
         let octets = packet.octets;
-        if run.absolute {
-            out.entries.extend(fields.iter().map(|field| {
-                let coded = match octets.get(field.load as usize..field.load as usize + 8) {
-                    Some(window) => {
-                        let window: [u8; 8] = window.try_into().unwrap_or_default();
-                        (u64::from_be_bytes(window) >> field.shift)
-                            & (u64::MAX >> (64 - u32::from(field.bits)))
+        for span in &plan.spans[run.first_span as usize..run.end_span as usize] {
+            let fields = &plan.fields[span.first as usize..span.end as usize];
+            if run.absolute && span.op != Op::General {
+                append(plan, span.op, fields, out, |field| match octets.get(field.load as usize..) {
+                    Some([a, b, c, d, e, f, g, h, ..]) => {
+                        let window = u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+                        (window >> field.shift) & (u64::MAX >> (64 - u32::from(field.bits)))
                     }
-                    None => 0,
-                };
-                entry(plan, field, coded, octets)
-            }));
-        } else {
-            out.entries.extend(fields.iter().map(|field| {
-                let coded = bits::extract(octets, base + u64::from(field.bit), field.bits);
-                relative_entry(plan, field, coded)
-            }));
+                    _ => 0,
+                });
+            } else {
+                append(plan, span.op, fields, out, |field| {
+                    bits::extract(octets, base + u64::from(field.bit), field.bits)
+                });
+            }
         }
         packet.at = base + run.cursor;
         for store in &plan.stores[run.first_store as usize..run.end_store as usize] {
@@ -488,61 +486,51 @@ fn span_from(start: usize, out: &Values) -> Result<Span, DecodeError> {
     }
 }
 
-/// The entry of a field in an absolute run.
+/// Appends the values of fields that become values in the same way.
 #[inline(always)]
-fn entry(plan: &Plan, field: &Field, coded: u64, octets: &[u8]) -> Entry {
-    let parameter = field.parameter;
-    let (raw, eng) = match field.op {
-        // The window may not hold the whole field.
-        Op::General => general(plan, field.coding, bits::extract(octets, u64::from(field.bit), field.bits)),
-        op => convert(plan, op, field, coded),
-    };
-    Entry { parameter, raw, eng }
-}
-
-#[inline]
-fn relative_entry(plan: &Plan, field: &Field, coded: u64) -> Entry {
-    let (raw, eng) = match field.op {
-        Op::General => general(plan, field.coding, coded),
-        op => convert(plan, op, field, coded),
-    };
-    Entry { parameter: field.parameter, raw, eng }
-}
-
-#[inline(always)]
-fn convert(plan: &Plan, op: Op, field: &Field, coded: u64) -> (Value, Value) {
+fn append(plan: &Plan, op: Op, fields: &[Field], out: &mut Values, load: impl Fn(&Field) -> u64) {
+    macro_rules! each {
+        (|$field:ident, $coded:ident| $values:expr) => {
+            out.entries.extend(fields.iter().map(|$field| {
+                let $coded = load($field);
+                let (raw, eng) = $values;
+                Entry { parameter: $field.parameter, raw, eng }
+            }))
+        };
+    }
     match op {
-        Op::Unsigned => (Value::Unsigned(coded), Value::Unsigned(coded)),
-        Op::UnsignedSigned => (Value::Unsigned(coded), Value::Signed(coded as i64)),
-        Op::UnsignedFloat => (Value::Unsigned(coded), Value::Float(coded as f64)),
-        Op::UnsignedPolynomial => (Value::Unsigned(coded), Value::Float(curve(plan, field, coded as f64))),
-        Op::UnsignedLabel => (Value::Unsigned(coded), label(plan, field, coded)),
-        Op::UnsignedBoolean => (Value::Unsigned(coded), Value::Boolean(coded != 0)),
-        Op::Signed => {
-            let value = sign_extend(coded, field.bits);
-            (Value::Signed(value), Value::Signed(value))
+        Op::Unsigned => each!(|field, coded| (Value::Unsigned(coded), Value::Unsigned(coded))),
+        Op::UnsignedSigned => each!(|field, coded| (Value::Unsigned(coded), Value::Signed(coded as i64))),
+        Op::UnsignedFloat => each!(|field, coded| (Value::Unsigned(coded), Value::Float(coded as f64))),
+        Op::UnsignedPolynomial => {
+            each!(|field, coded| (Value::Unsigned(coded), Value::Float(curve(plan, field, coded as f64))));
         }
-        Op::SignedFloat => {
+        Op::UnsignedLabel => each!(|field, coded| (Value::Unsigned(coded), label(plan, field, coded))),
+        Op::UnsignedBoolean => each!(|field, coded| (Value::Unsigned(coded), Value::Boolean(coded != 0))),
+        Op::Signed => each!(|field, coded| {
+            let value = Value::Signed(sign_extend(coded, field.bits));
+            (value, value)
+        }),
+        Op::SignedFloat => each!(|field, coded| {
             let value = sign_extend(coded, field.bits);
             (Value::Signed(value), Value::Float(value as f64))
-        }
-        Op::SignedPolynomial => {
+        }),
+        Op::SignedPolynomial => each!(|field, coded| {
             let value = sign_extend(coded, field.bits);
             (Value::Signed(value), Value::Float(curve(plan, field, value as f64)))
-        }
-        Op::Float32 => {
+        }),
+        Op::Float32 => each!(|field, coded| {
             let value = Value::Float(f64::from(f32::from_bits(coded as u32)));
             (value, value)
-        }
+        }),
         Op::Float64 => {
-            let value = Value::Float(f64::from_bits(coded));
-            (value, value)
+            each!(|field, coded| (Value::Float(f64::from_bits(coded)), Value::Float(f64::from_bits(coded))));
         }
-        Op::Float32Polynomial => {
+        Op::Float32Polynomial => each!(|field, coded| {
             let value = f64::from(f32::from_bits(coded as u32));
             (Value::Float(value), Value::Float(curve(plan, field, value)))
-        }
-        Op::General => general(plan, field.coding, coded),
+        }),
+        Op::General => each!(|field, coded| general(plan, field.coding, coded)),
     }
 }
 
@@ -565,7 +553,6 @@ fn label(plan: &Plan, field: &Field, coded: u64) -> Value {
 }
 
 /// Any number that looks at nothing but itself.
-#[cold]
 fn general(plan: &Plan, coding: u32, coded: u64) -> (Value, Value) {
     let coding = &plan.codings[coding as usize];
     let raw = coding.raw_number(coded);

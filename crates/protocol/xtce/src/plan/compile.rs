@@ -127,6 +127,7 @@ impl<'d> Compiler<'d> {
             nodes: self.nodes,
             root,
             steps: self.layout.steps,
+            spans: self.layout.spans,
             fields: self.layout.fields,
             stores: self.layout.stores,
             codings: self.codings,

@@ -1,7 +1,7 @@
 //! Lays entries out: while the place in the packet is known, numbers gather in runs of fixed fields;
 //! what only the packet tells ends the run.
 
-use super::{Coding, Field, Move, Op, RawCoding, Run, Step, Store};
+use super::{Coding, Field, FieldSpan, Move, Op, RawCoding, Run, Step, Store};
 use crate::database::ParameterId;
 use crate::database::calibrator::Calibrator;
 use crate::database::types::{Engineering, FloatCoding, IntegerCoding};
@@ -11,6 +11,7 @@ use crate::database::types::{Engineering, FloatCoding, IntegerCoding};
 pub(super) struct Layout {
     pub(super) steps: Vec<Step>,
     pub(super) fields: Vec<Field>,
+    pub(super) spans: Vec<FieldSpan>,
     pub(super) stores: Vec<Store>,
     /// Bits from the start of the packet, where known.
     pub(super) position: Option<u64>,
@@ -23,6 +24,14 @@ impl Layout {
         if let Some(mut run) = self.open.take() {
             run.end = self.fields.len() as u32;
             run.end_store = self.stores.len() as u32;
+            let fields = &self.fields[run.first as usize..run.end as usize];
+            let mut first = run.first;
+            for same in fields.chunk_by(|a, b| a.op == b.op) {
+                let end = first + same.len() as u32;
+                self.spans.push(FieldSpan { first, end, op: same[0].op });
+                first = end;
+            }
+            run.end_span = self.spans.len() as u32;
             self.steps.push(Step::Run(run));
         }
     }
@@ -42,11 +51,14 @@ impl Layout {
 
     fn run(&mut self) -> &mut Run {
         let (first, first_store) = (self.fields.len() as u32, self.stores.len() as u32);
+        let first_span = self.spans.len() as u32;
         let absolute = self.position.is_some();
         let cursor = self.position.unwrap_or(0);
         self.open.get_or_insert(Run {
             first,
             end: first,
+            first_span,
+            end_span: first_span,
             absolute,
             extent: 0,
             cursor,

@@ -37,6 +37,7 @@ pub struct Plan {
     /// What decoding starts with.
     pub(crate) root: u32,
     pub(crate) steps: Vec<Step>,
+    pub(crate) spans: Vec<FieldSpan>,
     pub(crate) fields: Vec<Field>,
     pub(crate) stores: Vec<Store>,
     pub(crate) codings: Vec<Coding>,
@@ -134,6 +135,8 @@ pub(crate) enum Move {
 pub(crate) struct Run {
     pub(crate) first: u32,
     pub(crate) end: u32,
+    pub(crate) first_span: u32,
+    pub(crate) end_span: u32,
     /// Places count from the start of the packet, else from the cursor.
     pub(crate) absolute: bool,
     /// Bits that must be there, from where places count.
@@ -142,6 +145,14 @@ pub(crate) struct Run {
     pub(crate) cursor: u64,
     pub(crate) first_store: u32,
     pub(crate) end_store: u32,
+}
+
+/// Fields of a run that become values in the same way: one loop without a decision in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FieldSpan {
+    pub(crate) first: u32,
+    pub(crate) end: u32,
+    pub(crate) op: Op,
 }
 
 /// A number at a fixed place.
