@@ -4,14 +4,18 @@
 //! therefore lead to the same two states 2j and 2j+1, and because both generators tap the newest and the oldest
 //! bit, the four branches between them bear only two labels, one the complement of the other.
 //!
-//! Metrics are costs, 8 bits wide, and wrap round: no two survivors are further apart than seven steps can cost
-//! (each is six steps from the best), and as long as that is below 128 a difference read as signed tells which is
-//! less. So nothing is ever normalised.
+//! Metrics are costs, 8 bits wide, and wrap round. Two survivors that meet in a state left a common one, or could
+//! have, along labels that differ in [`FREE_DISTANCE`] symbols, so they are at most as far apart as those can cost;
+//! as long as that is below 128, a difference read as signed tells which is less. So nothing is ever normalised.
 
 use super::outputs;
 
-/// The largest magnitude of a soft symbol in the trellis: 2 symbols · 7 steps · 9 = 126 < 128.
-pub(super) const MAX_SOFT: u32 = 9;
+/// The largest magnitude of a soft symbol in the trellis.
+pub(super) const MAX_SOFT: u32 = 12;
+const _: () = assert!(FREE_DISTANCE * MAX_SOFT < 128);
+
+/// Symbols in which the nearest two code sequences differ.
+const FREE_DISTANCE: u32 = 10;
 
 /// The costs of a step's four possible labels C1 C2 = 00, 01, 10, 11, from the lowest octet up.
 pub(super) type Branch = u32;
@@ -139,8 +143,8 @@ pub(super) fn reading(before: u8, after: u8) -> i32 {
     i32::from(after.wrapping_sub(before).wrapping_add(MAX_SPREAD)) - i32::from(MAX_SPREAD)
 }
 
-/// Six steps of two symbols: how far any state can be behind the best.
-const MAX_SPREAD: u8 = 6 * 2 * MAX_SOFT as u8;
+/// How far any state can be behind the best: what the last branch of meeting paths adds is not in it.
+const MAX_SPREAD: u8 = ((FREE_DISTANCE - 2) * MAX_SOFT) as u8;
 
 /// The survivor that ends in a state, followed back through all decisions.
 pub(super) struct Trace<'a> {
@@ -189,4 +193,32 @@ const DELAY: usize = 6;
 /// side by side cost little more than one.
 pub(super) fn trace_back<const N: usize>(mut traces: [Trace<'_>; N]) {
     while traces.iter_mut().fold(false, |any, trace| trace.group() | any) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fewest symbols, at one cost each, that lead from state 0 to each other state.
+    fn distances() -> [u32; 64] {
+        let mut distances = [u32::MAX / 2; 64];
+        distances[1] = 2; // the first 1 sets both symbols
+        for _ in 0..64 {
+            for state in 1..64u8 {
+                for bit in 0..2 {
+                    let weight: u32 = outputs(state << 1 | bit).into_iter().map(u32::from).sum();
+                    let next = usize::from((state << 1 | bit) & 63);
+                    distances[next] = distances[next].min(distances[usize::from(state)] + weight);
+                }
+            }
+        }
+        distances
+    }
+
+    #[test]
+    fn costs_cannot_wrap_past_each_other() {
+        let distances = distances();
+        assert_eq!(distances[0], FREE_DISTANCE);
+        assert_eq!(distances[1..].iter().max(), Some(&(FREE_DISTANCE - 2)));
+    }
 }

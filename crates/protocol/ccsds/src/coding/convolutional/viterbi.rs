@@ -31,7 +31,7 @@ const fn depth(rate: Rate) -> usize {
     }
 }
 /// What the mean magnitude of a block becomes in the trellis.
-const MEAN_SOFT: u32 = 5;
+const MEAN_SOFT: u32 = 6;
 /// What of the present phase's cost another must undercut.
 const CLEARLY_BETTER: f32 = 0.85;
 
@@ -39,7 +39,8 @@ const CLEARLY_BETTER: f32 = 0.85;
 ///
 /// In go soft symbols, positive for 1 and negative for 0, 0 for an erasure, at any steady level; out come decoded
 /// bits, packed eight to an octet, most significant first. The same symbols give the same octets however they are
-/// cut into calls. Hard symbols are ±1.
+/// cut into calls. Hard symbols are ±1. Bits come out up to 1064 after their symbols went in; [`finish`](Self::finish)
+/// gives the rest.
 ///
 /// The code is transparent: symbols of inverted polarity decode, equally well, to inverted bits. The frame
 /// synchroniser sees that by the marker and puts it right.
