@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use perigee_fanout::Config;
+use perigee_part::http::Limits;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -110,7 +111,7 @@ fn main() {
         let mut rig = {
             let archive = perigee_telemetry::ArchiveConfig { enabled: false, ..Default::default() };
             let telemetry = perigee_telemetry::Config { archive, ..Default::default() };
-            runtime.block_on(Rig::with_telemetry(Config::default(), telemetry))
+            runtime.block_on(Rig::build(Config::default(), telemetry, Limits::default()))
         };
         let number = runtime.block_on(rig.id("/Sat/Wide")) as usize;
         let (address, start) = (rig.address, Instant::now() + Duration::from_millis(300));

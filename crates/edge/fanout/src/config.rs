@@ -36,8 +36,6 @@ pub struct Config {
     pub frame_octets: usize,
     /// Octets of one message from a live client.
     pub message_octets: usize,
-    /// Octets of the body of a request.
-    pub body_octets: usize,
     /// Values are gathered for so long after a message was sent; the first after a pause goes at once.
     pub linger_ms: u64,
     /// Seconds between pings to a live client.
@@ -74,7 +72,6 @@ impl Default for Config {
             queue_messages: 1024,
             frame_octets: 1 << 20,
             message_octets: 256 << 10,
-            body_octets: 64 << 10,
             linger_ms: 4,
             ping_s: 20,
             idle_s: 60,
@@ -91,8 +88,8 @@ impl Config {
         if self.max_clients == 0 || self.max_queries == 0 || self.queue_messages == 0 {
             return wrong("max_clients, max_queries and queue_messages must be at least 1");
         }
-        if self.frame_octets < 1024 || self.message_octets < 1024 || self.body_octets < 1024 {
-            return wrong("frame_octets, message_octets and body_octets must be at least 1024");
+        if self.frame_octets < 1024 || self.message_octets < 1024 {
+            return wrong("frame_octets and message_octets must be at least 1024");
         }
         if self.queue_octets < self.frame_octets {
             return wrong("queue_octets must be at least frame_octets");

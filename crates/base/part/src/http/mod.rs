@@ -37,6 +37,8 @@ pub struct Limits {
     /// Seconds within which a response must begin, and in each of which periods the client must take
     /// 64 KiB of it.
     pub write_timeout_s: u64,
+    /// Seconds for which the client of an event stream or an upgraded connection may take nothing at all.
+    pub stream_timeout_s: u64,
     /// Octets of a request's line and headers.
     pub header_octets: usize,
     /// Octets of a request's body.
@@ -50,6 +52,7 @@ impl Default for Limits {
         Self {
             read_timeout_s: 5,
             write_timeout_s: 10,
+            stream_timeout_s: 60,
             header_octets: 32 * 1024,
             body_octets: 1024 * 1024,
             connections: 1024,
@@ -60,6 +63,10 @@ impl Default for Limits {
 impl Limits {
     fn read_timeout(&self) -> Duration {
         Duration::from_secs(self.read_timeout_s)
+    }
+
+    fn stream_timeout(&self) -> Duration {
+        Duration::from_secs(self.stream_timeout_s)
     }
 
     fn write_timeout(&self) -> Duration {

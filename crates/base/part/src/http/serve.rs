@@ -93,7 +93,8 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let limits = self.listeners.node.limits.clone();
         let exempt = Exempt::default();
-        let socket = Socket::new(stream, limits.write_timeout(), exempt.clone(), place);
+        let socket =
+            Socket::new(stream, limits.write_timeout(), limits.stream_timeout(), exempt.clone(), place);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.read_timeout())

@@ -2,7 +2,8 @@
 //!
 //! The write time-out asks for progress, not for a finish: a client must take 64 KiB in each period, so a
 //! slow line gets its page while one that has stopped reading, or takes a byte a second, loses the
-//! connection. Streams are exempt: whoever feeds them watches their clients.
+//! connection. Streams are exempt, so that a client may be slow for as long as it likes; but one that takes
+//! nothing at all for the longer time-out of streams is gone.
 
 use std::future::Future;
 use std::io;
@@ -37,6 +38,7 @@ impl Exempt {
 pub(super) struct Socket {
     stream: TcpStream,
     period: Duration,
+    stream_period: Duration,
     deadline: Pin<Box<Sleep>>,
     /// Octets taken since the client was first seen to lag; `None` while it keeps up.
     lagging: Option<usize>,
@@ -49,10 +51,12 @@ impl Socket {
     pub(super) fn new(
         stream: TcpStream,
         period: Duration,
+        stream_period: Duration,
         exempt: Exempt,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        Self { stream, period, deadline: Box::pin(sleep(period)), lagging: None, exempt, _place: place }
+        let deadline = Box::pin(sleep(period));
+        Self { stream, period, stream_period, deadline, lagging: None, exempt, _place: place }
     }
 
     /// Passes on what the socket said to a write, and minds the deadline.
@@ -63,20 +67,20 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(octets)) => {
-                self.lagging =
-                    self.lagging.map(|taken| taken + octets).filter(|&taken| taken < PROGRESS_OCTETS);
+                let enough = if self.exempt.granted() { 1 } else { PROGRESS_OCTETS };
+                self.lagging = self.lagging.map(|taken| taken + octets).filter(|&taken| taken < enough);
                 Poll::Ready(Ok(octets))
             }
-            Poll::Pending if !self.exempt.granted() => {
+            Poll::Pending => {
                 if self.lagging.is_none() {
                     self.lagging = Some(0);
-                    let deadline = Instant::now() + self.period;
-                    self.deadline.as_mut().reset(deadline);
+                    let period = if self.exempt.granted() { self.stream_period } else { self.period };
+                    self.deadline.as_mut().reset(Instant::now() + period);
                 }
                 ready!(self.deadline.as_mut().poll(context));
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
-            other => other,
+            failed => failed,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Server-sent events.
 
+use perigee_fanout::Config;
+use perigee_part::http::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -40,5 +42,28 @@ async fn events_carry_the_same_messages() {
     rig.drain.cancel();
     let ended = timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await;
     assert!(ended.is_ok(), "a stop ends the stream");
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_nothing_at_all_loses_the_stream() {
+    let limits = Limits { stream_timeout_s: 1, ..Limits::default() };
+    let mut rig = Rig::build(Config::default(), perigee_telemetry::Config::default(), limits).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(rig.address).await.unwrap();
+    let request = format!("GET /api/events?parameters=* HTTP/1.1\r\nhost: {}\r\n\r\n", rig.address);
+    stream.write_all(request.as_bytes()).await.unwrap();
+    timeout(PATIENCE, async {
+        while rig.metric("perigee_fanout_clients") == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        while rig.metric("perigee_fanout_clients") > 0 {
+            rig.source.packets(&[Packet::new(1); 200]);
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("it is given up");
     rig.stop().await;
 }

@@ -43,13 +43,13 @@ impl Rig {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        Self::with_telemetry(config, perigee_telemetry::Config::default()).await
+        Self::build(config, perigee_telemetry::Config::default(), Limits::default()).await
     }
 
-    pub(crate) async fn with_telemetry(config: Config, telemetry: perigee_telemetry::Config) -> Self {
+    pub(crate) async fn build(config: Config, telemetry: perigee_telemetry::Config, limits: Limits) -> Self {
         let state = tempfile::tempdir().unwrap();
         let services = Services {
-            http: Listeners::new(Limits { read_timeout_s: 1, ..Limits::default() }),
+            http: Listeners::new(limits),
             metrics: Registry::new(),
             state: state.path().to_owned(),
         };
