@@ -22,7 +22,7 @@ pub struct LinkConfig {
     /// `host:port`. TCP client: where to connect; TCP server and UDP: where to listen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The file to read (kind `file`).
+    /// The file to read (kind `file`); like all paths here, a relative one starts in the working directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// What the octets are: coded transfer frames (default) or bare packets.

@@ -28,7 +28,7 @@ pub struct LinkStatus {
     pub frame_lock: bool,
     /// How often a peer has connected.
     pub connections: u64,
-    /// The last thing that went wrong with the connection or file.
+    /// What went wrong with the connection or file, until it is there again.
     pub error: Option<String>,
     /// Octets received.
     pub octets: u64,

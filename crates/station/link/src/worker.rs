@@ -70,7 +70,10 @@ impl Worker {
                 Event::Octets => self.station.downlink.flush(),
                 Event::Idle => {}
                 Event::Connected => {
+                    // A new peer may take the place of one that never said goodbye.
+                    self.station.finish();
                     self.station.tally.connections += 1;
+                    self.station.tally.error = None;
                     tracing::info!(target: "link", link = self.name, "connected");
                 }
                 Event::Lost(why) => self.lost(why),

@@ -21,12 +21,12 @@ fn through(rate: f64) -> (Vec<Vec<u8>>, LinkStatus, Shown) {
         }
     }
     let running = Running::start(link(Kind::TcpServer, Content::Frames));
-    let mut client = TcpStream::connect(running.address()).unwrap();
+    let mut client = TcpStream::connect(running.address()).expect("the link listens");
     // In pieces of any size.
     let mut rest = &symbols[..];
     while !rest.is_empty() {
         let (piece, left) = rest.split_at(random.usize(1..5000).min(rest.len()));
-        client.write_all(piece).unwrap();
+        client.write_all(piece).expect("the link listens");
         rest = left;
     }
     drop(client);

@@ -57,11 +57,14 @@ fn a_server_takes_one_client_after_the_other() {
 #[test]
 fn a_new_client_takes_the_place_of_one_that_is_silent() {
     let running = Running::start(link(Kind::TcpServer, Content::Frames));
-    let silent = TcpStream::connect(running.address()).unwrap();
-    running.until("connected", |status| status.connections == 1);
+    let mut silent = TcpStream::connect(running.address()).unwrap();
+    // It leaves half a frame behind.
+    silent.write_all(&Spacecraft::new().frames(1)[..200]).unwrap();
+    running.until("connected", |status| status.connections == 1 && status.octets == 200);
     let mut client = TcpStream::connect(running.address()).unwrap();
     client.write_all(&Spacecraft::new().frames(10)).unwrap();
-    running.until("heard", |status| status.packets == 10);
+    let status = running.until("heard", |status| status.packets == 10);
+    assert_eq!(status.rejections.values().sum::<u64>(), 1, "{status:?}");
     drop(silent);
 }
 

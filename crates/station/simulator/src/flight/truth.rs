@@ -34,7 +34,7 @@ pub fn values(kind: usize, satellite: &Satellite) -> Vec<(String, Truth)> {
     for field in packet.fields {
         match field {
             Field::Value { name, coding, value } => {
-                push((*name).to_owned(), number(value(satellite), *coding))
+                push((*name).to_owned(), number(value(satellite), *coding));
             }
             Field::Flag { name, value } => {
                 push((*name).to_owned(), Truth::Number(u8::from(value(satellite)).into(), 0.0));

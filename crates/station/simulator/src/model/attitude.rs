@@ -4,7 +4,7 @@
 //! Body axes: +Z to nadir, where the instrument looks; +X along the flight; the wings turn about Y and follow
 //! the Sun.
 
-use std::f64::consts::TAU;
+use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
 use glam::{DMat3, DQuat, DVec3};
 
@@ -38,7 +38,7 @@ const WHEEL_STANDBY_POWER: f64 = 0.6;
 const WHEEL_VOLTAGE: f64 = 12.0;
 
 /// The star tracker looks to the sky on the side away from the Sun; closer to it than this angle the Sun blinds it.
-const TRACKER: DVec3 = DVec3::new(0.0, 0.707_106_781_186_547_6, -0.707_106_781_186_547_6);
+const TRACKER: DVec3 = DVec3::new(0.0, FRAC_1_SQRT_2, -FRAC_1_SQRT_2);
 const TRACKER_EXCLUSION: f64 = 30.0 / 360.0 * TAU;
 
 /// What the controller aims at.
