@@ -1,6 +1,7 @@
 //! `perigee.toml`: which tables there are, where the file is looked for, and `perigee config`.
 
 use std::io::{Write, stdout};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,9 +12,6 @@ use perigee_part::config::Settings;
 use perigee_part::node::AdminConfig;
 use perigee_part::{http, logging};
 use serde::{Deserialize, Serialize};
-
-/// The station that runs where nothing is configured: the simulated satellite over a real socket.
-const BUILT_IN: &str = include_str!("../perigee.default.toml");
 
 /// Where a file is looked for when none is named.
 const PLACES: [&str; 2] = ["perigee.toml", "/etc/perigee/perigee.toml"];
@@ -26,7 +24,11 @@ pub(crate) struct Configuration {
     pub(crate) admin: AdminConfig,
     pub(crate) http: http::Limits,
     pub(crate) access: perigee_access::Config,
+    pub(crate) telemetry: perigee_telemetry::Config,
+    /// `None` where the configuration has links of its own and does not ask for the simulator.
+    pub(crate) simulator: Option<perigee_simulator::Config>,
     pub(crate) links: perigee_link::Config,
+    pub(crate) fanout: perigee_fanout::Config,
 }
 
 impl Configuration {
@@ -37,7 +39,11 @@ impl Configuration {
             admin: settings.table("admin"),
             http: settings.table("http"),
             access: settings.table("access"),
+            telemetry: settings.table("telemetry"),
+            simulator: (settings.mentions("simulator") || !settings.mentions("link"))
+                .then(|| settings.table("simulator")),
             links: perigee_link::Config(settings.list("link")),
+            fanout: settings.table("fanout"),
         }
     }
 }
@@ -77,13 +83,16 @@ fn default_state() -> PathBuf {
 /// Where the configuration comes from.
 #[derive(Args)]
 pub(crate) struct Sources {
-    /// Configuration file; left out: $PERIGEE_CONFIG, ./perigee.toml, /etc/perigee/perigee.toml, or
-    /// else the built-in station with its simulated satellite
+    /// Configuration file; left out: $PERIGEE_CONFIG, ./perigee.toml or /etc/perigee/perigee.toml; none
+    /// is needed
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Set one value, such as log.level=debug; goes before file and environment
+    /// Set one value, such as log.level=debug; beats file and environment
     #[arg(long, value_name = "TABLE.KEY=VALUE", global = true)]
     set: Vec<String>,
+    /// Address of the page, the API and the admin endpoints, such as 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS:PORT", global = true)]
+    listen: Option<SocketAddr>,
     /// State directory (same as --set node.state=DIR)
     #[arg(long, value_name = "DIR", global = true)]
     state: Option<PathBuf>,
@@ -93,9 +102,8 @@ impl Sources {
     /// The merged configuration, with its origins; an error names everything that is wrong.
     pub(crate) fn read(&self) -> anyhow::Result<(Configuration, Settings)> {
         let mut settings = Settings::new();
-        match self.file() {
-            Some(path) => settings.file(&path),
-            None => settings.built_in(BUILT_IN),
+        if let Some(path) = self.file() {
+            settings.file(&path);
         }
         // Variables that are not text cannot name a table.
         settings.environment(
@@ -107,6 +115,10 @@ impl Sources {
                 bail!("--set {set}: write TABLE.KEY=VALUE, for example --set log.level=debug");
             };
             settings.flag(key.trim(), value.trim(), &format!("--set {key}"));
+        }
+        if let Some(listen) = self.listen {
+            settings.flag("admin.listen", &listen.to_string(), "--listen");
+            settings.flag("fanout.listen", &listen.to_string(), "--listen");
         }
         if let Some(state) = &self.state {
             settings.flag("node.state", &toml_text(state), "--state");

@@ -4,6 +4,7 @@
 //! verbs work on recordings. Whatever is more than wiring lives in the rooms below.
 
 mod account;
+mod assets;
 mod cli;
 mod configuration;
 mod documents;

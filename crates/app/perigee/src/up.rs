@@ -1,7 +1,7 @@
 //! `perigee up` and `perigee run`: the wiring of the station, on one page.
 //!
-//! Parts are added receivers first, so that data finds its way prepared, and are stopped in reverse, so
-//! that sources fall silent before those who listen.
+//! Parts are added in the order in which data should find them ready and stopped in reverse: what was
+//! received is still decoded and archived when nobody sends or looks any more.
 
 use std::fs::File;
 use std::io::{Write, stdout};
@@ -12,10 +12,12 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use perigee_access::Access;
+use perigee_link::{Kind, LinkConfig, Parameters};
 use perigee_part::http::Listeners;
 use perigee_part::metrics::Registry;
 use perigee_part::{Node, PartError, Services, logging, node};
 
+use crate::assets;
 use crate::configuration::{Configuration, Sources};
 
 #[derive(Args)]
@@ -32,32 +34,82 @@ pub(crate) struct RunArguments {
     part: PartName,
 }
 
-/// The parts of a station.
+/// The parts of a station, receivers first.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PartName {
-    /// Receives frames and packets (needs telemetry)
+    /// Decodes, checks limits, archives, publishes
+    Telemetry,
+    /// The simulated satellite
+    Simulator,
+    /// Receives frames and packets (with telemetry)
     Link,
+    /// Serves the page and the API (with telemetry and link)
+    Fanout,
 }
 
 impl PartName {
-    /// This part and all that it needs.
+    /// This part and those that it is wired to.
     fn with_needs(self) -> &'static [Self] {
         match self {
-            Self::Link => &[Self::Link],
+            Self::Telemetry => &[Self::Telemetry],
+            Self::Simulator => &[Self::Simulator],
+            Self::Link => &[Self::Telemetry, Self::Link],
+            Self::Fanout => &[Self::Telemetry, Self::Link, Self::Fanout],
         }
     }
 }
 
 /// Adds the wanted parts to the node, each wired to those before it.
-#[allow(clippy::unnecessary_wraps)]
 fn wire(
     node: &mut Node,
-    configuration: &Configuration,
-    _access: &Access,
-    _wanted: impl Fn(PartName) -> bool,
+    configuration: Configuration,
+    access: &Access,
+    wanted: impl Fn(PartName) -> bool,
 ) -> Result<(), PartError> {
-    let _ = (node, configuration);
+    let telemetry = match wanted(PartName::Telemetry) {
+        true => Some(node.add(perigee_telemetry::NAME, move |site| {
+            let built_in = perigee_simulator::DATABASE;
+            perigee_telemetry::build(configuration.telemetry.clone(), built_in, site.services())
+        })?),
+        false => None,
+    };
+    let simulator = match configuration.simulator.filter(|_| wanted(PartName::Simulator)) {
+        Some(config) => Some(node.add(perigee_simulator::NAME, move |site| {
+            perigee_simulator::build(config.clone(), site.services())
+        })?),
+        None => None,
+    };
+    let Some(telemetry) = telemetry.filter(|_| wanted(PartName::Link)) else { return Ok(()) };
+    let links = node.add(perigee_link::NAME, {
+        let telemetry = telemetry.clone();
+        move |site| {
+            let telemetry = site.handle(&telemetry);
+            let mut config = configuration.links.clone();
+            if let Some(simulator) = &simulator {
+                config.0.push(link_to(&site.handle(simulator))?);
+            }
+            perigee_link::build(config, &mut |name| telemetry.downlink(name), site.services())
+        }
+    })?;
+    if wanted(PartName::Fanout) {
+        let access = access.clone();
+        node.add(perigee_fanout::NAME, move |site| {
+            let (telemetry, links) = (site.handle(&telemetry), site.handle(&links));
+            let config = configuration.fanout.clone();
+            perigee_fanout::build(config, telemetry, links, access.clone(), assets::all(), site.services())
+        })?;
+    }
     Ok(())
+}
+
+/// The link over which the simulated satellite is heard.
+fn link_to(simulator: &perigee_simulator::Handle) -> Result<LinkConfig, PartError> {
+    let parameters = toml::from_str(perigee_simulator::LINK_FILE)
+        .map_err(|error| PartError::Configuration(format!("the simulator's link file: {error}")))?;
+    let mut link = LinkConfig::new("PerigeeSat", Kind::TcpClient);
+    link.address = Some(simulator.address().to_string());
+    link.parameters = Some(Parameters::Inline(parameters));
+    Ok(link)
 }
 
 pub(crate) fn up(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
@@ -73,29 +125,30 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
 fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Result<ExitCode> {
     let (configuration, _) = sources.read()?;
     logging::start(&configuration.log).context("starting the log")?;
-    let state = &configuration.node.state;
-    let access = Access::open(state, &configuration.access)?;
-    let _only_node = lock(state)?;
+    let state = configuration.node.state.clone();
+    let access = Access::open(&state, &configuration.access)?;
+    let _only_node = lock(&state)?;
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     let _entered = runtime.enter();
 
     let services = Services {
         http: Listeners::new(configuration.http.clone()),
         metrics: Registry::new(),
-        state: state.clone(),
+        state,
     };
     let mut node = Node::new(services.clone(), &configuration.admin, configuration.node.grace)?;
-    wire(&mut node, &configuration, &access, wanted)?;
-    let page = services.http.local_address(configuration.admin.listen);
+    let listen = configuration.fanout.listen;
+    wire(&mut node, configuration, &access, wanted)?;
+    let page = services.http.local_address(listen);
     if let Some(password) = access.first_admin()? {
-        say(&format!("admin        one-time password {}  (shown only now)", password.expose()));
+        say(&format!("account  admin, one-time password {} (shown only now)", password.expose()));
     }
 
     let readiness = node.readiness();
     runtime.spawn(async move {
         readiness.ready().await;
         if let Some(page) = page {
-            say(&format!("page         http://{page}/"));
+            say(&format!("page     http://{page}/"));
         }
     });
     let ended = runtime.block_on(node.run(async {

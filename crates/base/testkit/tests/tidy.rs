@@ -247,7 +247,8 @@ fn contains_word(line: &str, marker: &str) -> bool {
         let after = line[at + marker.len()..].chars().next();
         let part_of_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
         let whole = marker.chars().all(char::is_alphanumeric);
-        !part_of_word(before) && !(whole && part_of_word(after))
+        let goes_on = whole && part_of_word(after);
+        !part_of_word(before) && !goes_on
     })
 }
 

@@ -38,11 +38,8 @@ impl Merged {
     }
 
     /// Adds a whole document; tables are merged, everything else is replaced.
-    pub(super) fn add_document(&mut self, text: &str, file: Option<&str>) -> Result<(), Problem> {
-        let place = |offset: usize| match file {
-            None => Origin::BuiltIn,
-            Some(path) => Origin::File { path: path.to_owned(), line: line_of(text, offset) },
-        };
+    pub(super) fn add_document(&mut self, text: &str, file: &str) -> Result<(), Problem> {
+        let place = |offset: usize| Origin::File { path: file.to_owned(), line: line_of(text, offset) };
         let wrong = |error: toml::de::Error| {
             Problem::new(error.message().to_owned()).at(error.span().map(|span| place(span.start)))
         };

@@ -25,8 +25,6 @@ pub use self::problem::{Problem, Problems};
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The configuration built into the program.
-    BuiltIn,
     /// A line of the file.
     File {
         /// The file as it was named.
@@ -43,7 +41,6 @@ pub enum Origin {
 impl std::fmt::Display for Origin {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::BuiltIn => formatter.write_str("built in"),
             Self::File { path, line } => write!(formatter, "{path}:{line}"),
             Self::Environment(name) => write!(formatter, "environment {name}"),
             Self::Flag(flag) => write!(formatter, "flag {flag}"),
@@ -67,19 +64,12 @@ impl Settings {
         Self::default()
     }
 
-    /// Adds the configuration that is used when there is no file.
-    pub fn built_in(&mut self, text: &str) {
-        if let Err(problem) = self.merged.add_document(text, None) {
-            self.problems.push(problem);
-        }
-    }
-
     /// Adds a file.
     pub fn file(&mut self, path: &Path) {
         let name = path.display().to_string();
         let read = std::fs::read_to_string(path)
             .map_err(|error| Problem::new(format!("cannot read {name}: {error}")));
-        if let Err(problem) = read.and_then(|text| self.merged.add_document(&text, Some(&name))) {
+        if let Err(problem) = read.and_then(|text| self.merged.add_document(&text, &name)) {
             self.problems.push(problem);
         }
     }
@@ -110,6 +100,11 @@ impl Settings {
         if let Err(problem) = self.merged.set(path, value, origin) {
             self.problems.push(problem);
         }
+    }
+
+    /// Whether any source speaks of the table `name`.
+    pub fn mentions(&self, name: &str) -> bool {
+        self.merged.values.contains_key(name)
     }
 
     /// The table `name`; its default, and a problem on record, when it is wrong.

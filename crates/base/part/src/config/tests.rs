@@ -129,8 +129,10 @@ fn a_missing_file_is_a_problem() {
 
 #[test]
 fn the_result_is_shown_with_origins_and_without_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("p.toml"), "[archive]\nkeep_days = 9\n[[link]]\nname = 'sim'").unwrap();
     let mut settings = Settings::new();
-    settings.built_in("[archive]\nkeep_days = 9\n[[link]]\nname = 'sim'");
+    settings.file(&directory.path().join("p.toml"));
     settings.environment([("PERIGEE_ARCHIVE__API_TOKEN".into(), "hunter2".into())]);
     settings.flag("archive.limits", "{ count = 4 }", "--set archive.limits={ count = 4 }");
     settings.flag("archive.levels.a b", "debug", "--set");
@@ -139,14 +141,15 @@ fn the_result_is_shown_with_origins_and_without_secrets() {
     let expected = "\
 [archive]
 api_token = \"[secret]\"  # environment PERIGEE_ARCHIVE__API_TOKEN
-keep_days = 9           # built in
+keep_days = 9           # p.toml:2
 levels.\"a b\" = \"debug\"  # flag --set
 limits.count = 4        # flag --set archive.limits={ count = 4 }
 path = \"archive.db\"     # default
 
 [[link]]
-name = \"sim\"            # built in
+name = \"sim\"            # p.toml:4
 port = 0                # default
 ";
-    assert_eq!(settings.show(), expected);
+    let shown = settings.show().replace(&format!("{}/", directory.path().display()), "");
+    assert_eq!(shown, expected);
 }
