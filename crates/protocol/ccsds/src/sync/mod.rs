@@ -1,7 +1,7 @@
 //! Frame synchronisation by attached sync marker (CCSDS 131.0-B §9; "ASM", from issue 6 on "CSM").
 //!
 //! Search, verify, lock and flywheel over a stream that arrives in arbitrary pieces. The rules are in
-//! [`tracker`], looking for the marker is in [`marker`], and this file moves the octets.
+//! `tracker`, looking for the marker is in `window` and `marker`, and this file moves the octets.
 //!
 //! What it refuses to do: it never throws a frame away because its marker alone is damaged, and it never lets a
 //! chance marker inside a frame, or garbage between frames, hide a true one.

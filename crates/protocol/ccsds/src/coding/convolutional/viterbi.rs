@@ -1,8 +1,8 @@
 //! The streaming soft-decision decoder.
 //!
-//! Symbols are taken in blocks of [`BLOCK`] bits, on a grid that does not depend on how the input was cut. A block
+//! Symbols are taken in blocks of 840 bits, on a grid that does not depend on how the input was cut. A block
 //! is scaled to the trellis's few levels by its own mean magnitude, run through the trellis, and traced back from
-//! [`depth`] bits later, when all survivors have merged.
+//! 112 to 224 bits later, when all survivors have merged.
 //!
 //! Where a symbol group begins is found by trying: the right beginning lets the best path's cost grow more slowly
 //! than any other. The first block tries them all; later ones only when the cost looks like no signal or a slip,
@@ -110,8 +110,8 @@ impl Viterbi {
     /// Ends the stream: appends what is left, its last octet filled up with zeros.
     pub fn finish(&mut self, octets: &mut Vec<u8>) {
         let mut at = 0;
-        for _ in 0..2 {
-            // At most once to find the phase, and once to decode.
+        // Finding a phase takes no group, so it may need more than one go.
+        while !self.acquired || self.symbols.len() - at >= self.rate.symbols() {
             let left = self.symbols.len() - at;
             let phases = if self.acquired { 0 } else { self.rate.bits() };
             let groups = left.saturating_sub(phases) / self.rate.symbols();

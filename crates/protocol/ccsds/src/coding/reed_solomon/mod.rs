@@ -6,8 +6,8 @@
 //!
 //! How it gets fast: almost every codeword that arrives is right, so the decoder first only computes what
 //! parity the received data would have been sent with, from tables in the basis of the link
-//! ([`remainder`]). Only a codeword whose parity differs goes on to syndromes, Berlekamp-Massey, Chien and
-//! Forney ([`correct`]).
+//! (`remainder`). Only a codeword whose parity differs goes on to syndromes, Berlekamp-Massey, Chien and
+//! Forney (`correct`).
 //!
 //! Erasures are not taken.
 
