@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{Write, stdout};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -85,8 +86,9 @@ fn wire(
         move |site| {
             let telemetry = site.handle(&telemetry);
             let mut config = configuration.links.clone();
-            if let Some(simulator) = &simulator {
-                config.0.push(link_to(&site.handle(simulator))?);
+            let heard = simulator.as_ref().and_then(|simulator| site.handle(simulator).address());
+            if let Some(address) = heard {
+                config.0.push(link_to_simulator(address)?);
             }
             perigee_link::build(config, &mut |name| telemetry.downlink(name), site.services())
         }
@@ -103,11 +105,11 @@ fn wire(
 }
 
 /// The link over which the simulated satellite is heard.
-fn link_to(simulator: &perigee_simulator::Handle) -> Result<LinkConfig, PartError> {
+fn link_to_simulator(address: SocketAddr) -> Result<LinkConfig, PartError> {
     let parameters = toml::from_str(perigee_simulator::LINK_FILE)
         .map_err(|error| PartError::Configuration(format!("the simulator's link file: {error}")))?;
     let mut link = LinkConfig::new("PerigeeSat", Kind::TcpClient);
-    link.address = Some(simulator.address().to_string());
+    link.address = Some(address.to_string());
     link.parameters = Some(Parameters::Inline(parameters));
     Ok(link)
 }
@@ -131,11 +133,8 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     let _entered = runtime.enter();
 
-    let services = Services {
-        http: Listeners::new(configuration.http.clone()),
-        metrics: Registry::new(),
-        state,
-    };
+    let services =
+        Services { http: Listeners::new(configuration.http.clone()), metrics: Registry::new(), state };
     let mut node = Node::new(services.clone(), &configuration.admin, configuration.node.grace)?;
     let listen = configuration.fanout.listen;
     wire(&mut node, configuration, &access, wanted)?;

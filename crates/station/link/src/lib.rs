@@ -8,6 +8,8 @@
 //! A link only receives: telecommands, modem control and SLE are not here.
 
 pub mod config;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod packets;
 pub mod settings;
 pub mod status;

@@ -36,12 +36,12 @@ const BURST: usize = 256 << 10;
 pub fn build(config: Config, services: &Services) -> Result<(Box<dyn Part>, Handle), PartError> {
     config.check().map_err(PartError::Configuration)?;
     let refused = |source| PartError::Io { what: format!("simulator at {}", config.address), source };
-    let (outlet, address) = match config.output {
+    let (outlet, listens) = match config.output {
         Output::Tcp => {
             let listener = TcpListener::bind(&config.address).map_err(refused)?;
             listener.set_nonblocking(true).map_err(refused)?;
             let address = listener.local_addr().map_err(refused)?;
-            (Outlet::Tcp(Server { listener, client: None }), address)
+            (Outlet::Tcp(Server { listener, client: None }), Some(address))
         }
         Output::UdpFrames | Output::UdpPackets => {
             let address = resolve(&config.address).map_err(refused)?;
@@ -49,7 +49,7 @@ pub fn build(config: Config, services: &Services) -> Result<(Box<dyn Part>, Hand
                 if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
             let socket = UdpSocket::bind(local).map_err(refused)?;
             socket.connect(address).map_err(refused)?;
-            (Outlet::Udp(socket), address)
+            (Outlet::Udp(socket), None)
         }
     };
     let metrics = Metrics {
@@ -58,7 +58,7 @@ pub fn build(config: Config, services: &Services) -> Result<(Box<dyn Part>, Hand
     };
     let stop = Arc::new(AtomicBool::new(false));
     let part = Simulator { config, outlet, metrics, stop: StopOnDrop(stop) };
-    Ok((Box::new(part), Handle { address }))
+    Ok((Box::new(part), Handle { listens }))
 }
 
 fn resolve(address: &str) -> std::io::Result<SocketAddr> {
@@ -68,13 +68,13 @@ fn resolve(address: &str) -> std::io::Result<SocketAddr> {
 /// What others know of the simulator.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    address: SocketAddr,
+    listens: Option<SocketAddr>,
 }
 
 impl Handle {
-    /// TCP: where the satellite is heard. UDP: where it sends to.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where the satellite is heard over TCP; `None` where it sends datagrams.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listens
     }
 }
 

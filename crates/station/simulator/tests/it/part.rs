@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 struct Running {
-    address: SocketAddr,
+    address: Option<SocketAddr>,
     drain: CancellationToken,
     task: JoinHandle<Result<(), PartError>>,
 }
@@ -66,7 +66,7 @@ fn listen(address: SocketAddr, octets: usize) -> (Receiver, u64) {
 async fn one_client_after_the_other_hears_the_satellite() {
     let simulator = Running::start(Config { bit_rate: 2_000_000, ..Config::default() });
     for _ in 0..2 {
-        let address = simulator.address;
+        let address = simulator.address.expect("it listens");
         let (receiver, packets) =
             tokio::task::spawn_blocking(move || listen(address, 60_000)).await.expect("reads");
         assert!(receiver.counters().good_frames > 40, "{:?}", receiver.counters());
@@ -80,7 +80,7 @@ async fn one_client_after_the_other_hears_the_satellite() {
 async fn a_client_that_reads_fast_sets_the_pace_under_load() {
     let simulator =
         Running::start(Config { bit_rate: 0, fill: true, bit_error_rate: 0.0, ..Config::default() });
-    let address = simulator.address;
+    let address = simulator.address.expect("it listens");
     let (receiver, packets) =
         tokio::task::spawn_blocking(move || listen(address, 4_000_000)).await.expect("reads");
     let counters = receiver.counters();
