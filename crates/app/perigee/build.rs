@@ -64,7 +64,9 @@ fn main() {
 
 fn collect(directory: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) {
     println!("cargo::rerun-if-changed={}", directory.display());
-    for entry in fs::read_dir(directory).expect("reading web/dist").map(|entry| entry.expect("reading web/dist")) {
+    for entry in
+        fs::read_dir(directory).expect("reading web/dist").map(|entry| entry.expect("reading web/dist"))
+    {
         let path = format!("{prefix}/{}", entry.file_name().to_str().expect("names in web/dist are UTF-8"));
         if entry.path().is_dir() {
             collect(&entry.path(), &path, files);

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{account, configuration, documents, tm, up};
+use crate::{account, archive, configuration, documents, tm, up};
 
 /// A spacecraft ground-station node.
 ///
@@ -29,6 +29,9 @@ pub(crate) enum Verb {
     /// and why, is told on standard error.
     #[command(subcommand)]
     Tm(tm::Verb),
+    /// Look into the archive, check it, decode its packets again; the station need not run
+    #[command(subcommand)]
+    Archive(archive::Verb),
     /// Manage accounts and API tokens
     Account(account::Arguments),
     /// Print the completions of a shell

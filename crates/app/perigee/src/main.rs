@@ -4,6 +4,7 @@
 //! verbs work on recordings. Whatever is more than wiring lives in the rooms below.
 
 mod account;
+mod archive;
 mod assets;
 mod cli;
 mod configuration;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Verb::Run(arguments) => up::run(&arguments),
         Verb::Config(arguments) => configuration::run(&arguments),
         Verb::Tm(verb) => tm::run(verb),
+        Verb::Archive(verb) => archive::run(verb),
         Verb::Account(arguments) => account::run(&arguments),
         Verb::Completions(arguments) => documents::completions(&arguments),
         Verb::Man(arguments) => documents::man(&arguments),

@@ -1,6 +1,6 @@
 //! The `[telemetry]` table of `perigee.toml`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use perigee_part::PartError;
@@ -166,8 +166,13 @@ impl Default for ArchiveConfig {
 }
 
 impl ArchiveConfig {
+    /// Where the archive is, when relative paths start in `state`.
+    pub fn file(&self, state: &Path) -> PathBuf {
+        state.join(&self.path)
+    }
+
     /// Checks the table; relative paths start in `state`.
-    pub(crate) fn check(&self, state: &std::path::Path) -> Result<Settings, PartError> {
+    pub(crate) fn check(&self, state: &Path) -> Result<Settings, PartError> {
         let bounds = [
             ("commit_ms", self.commit_ms, 20, 10_000),
             ("commit_values", self.commit_values, 1, 10_000_000),
@@ -186,7 +191,7 @@ impl ArchiveConfig {
             }
         }
         Ok(Settings {
-            path: state.join(&self.path),
+            path: self.file(state),
             frames: self.frames,
             packets: self.packets,
             values: self.values,

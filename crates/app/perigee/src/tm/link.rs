@@ -12,7 +12,7 @@ use perigee_ccsds::receive::{Receiver, Sink};
 use super::input::Input;
 
 /// Status of a run under `--strict` in which something was rejected.
-const REJECTED: u8 = 3;
+pub(crate) const REJECTED: u8 = 3;
 /// Octets at the beginning of the input that are kept, to look at when no frame is found.
 const HEAD: usize = 1 << 18;
 

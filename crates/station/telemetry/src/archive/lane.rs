@@ -472,3 +472,139 @@ fn decode_numbers(kind: Kind, count: usize, from: &mut Reader<'_>) -> Result<Vec
         _ => Err(Corrupt("numbers of unknown precision")),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Any value, its octets in an arena of its own.
+    #[derive(Clone, Debug, PartialEq)]
+    pub(crate) enum Owned {
+        Plain(Value),
+        Octets(Kind, Vec<u8>),
+    }
+
+    impl Owned {
+        pub(crate) fn lend(&self, arena: &mut Vec<u8>) -> Value {
+            match self {
+                Self::Plain(value) => *value,
+                Self::Octets(Kind::Text, octets) => Value::Text(append(arena, octets)),
+                Self::Octets(Kind::Binary, octets) => Value::Binary(append(arena, octets)),
+                Self::Octets(_, octets) => Value::Structured(append(arena, octets)),
+            }
+        }
+    }
+
+    /// Whether two values are the same to the bit, octets by content.
+    pub(crate) fn same(one: (Value, &[u8]), other: (Value, &[u8])) -> bool {
+        let octets = |(value, arena): (Value, &[u8])| value.span().map(|span| span.of(arena).to_vec());
+        match (one.0, other.0) {
+            (Value::Float(one), Value::Float(other)) => one.to_bits() == other.to_bits(),
+            (Value::Text(_), Value::Text(_))
+            | (Value::Binary(_), Value::Binary(_))
+            | (Value::Structured(_), Value::Structured(_)) => octets(one) == octets(other),
+            (one, other) => one == other,
+        }
+    }
+
+    fn number() -> impl Strategy<Value = Owned> {
+        prop_oneof![
+            Just(Value::Absent),
+            any::<u64>().prop_map(Value::Unsigned),
+            any::<i64>().prop_map(Value::Signed),
+            any::<u64>().prop_map(|bits| Value::Float(f64::from_bits(bits))),
+            any::<f32>().prop_map(|single| Value::Float(single.into())),
+            any::<bool>().prop_map(Value::Boolean),
+            any::<u32>().prop_map(Value::Label),
+            any::<i64>().prop_map(Value::Time),
+        ]
+        .prop_map(Owned::Plain)
+    }
+
+    fn octets() -> impl Strategy<Value = Owned> {
+        let kind = prop_oneof![Just(Kind::Text), Just(Kind::Binary), Just(Kind::Structured)];
+        (kind, prop::collection::vec(any::<u8>(), 0..6))
+            .prop_map(|(kind, octets)| Owned::Octets(kind, octets))
+    }
+
+    /// Lanes as they occur: one kind in a narrow or a wide range, or all kinds mixed.
+    pub(crate) fn lanes() -> impl Strategy<Value = Vec<Owned>> {
+        let narrow = (any::<i64>(), 0..200i64, 1..300usize).prop_flat_map(|(base, range, count)| {
+            prop::collection::vec(
+                (0..=range).prop_map(move |step| Owned::Plain(Value::Signed(base.wrapping_add(step)))),
+                count,
+            )
+        });
+        let floats = prop::collection::vec(
+            any::<u64>().prop_map(|bits| Owned::Plain(Value::Float(f64::from_bits(bits)))),
+            1..200,
+        );
+        let singles = prop::collection::vec(
+            any::<f32>().prop_map(|single| Owned::Plain(Value::Float(single.into()))),
+            1..200,
+        );
+        let calibrated = prop::collection::vec(
+            (0..20u8).prop_map(|raw| Owned::Plain(Value::Float(f64::from(raw) * 0.1 + 0.007))),
+            1..300,
+        );
+        let unsigned =
+            prop::collection::vec(any::<u64>().prop_map(|n| Owned::Plain(Value::Unsigned(n))), 1..100);
+        let times = prop::collection::vec(any::<i64>().prop_map(|n| Owned::Plain(Value::Time(n))), 1..100);
+        let mixed = prop::collection::vec(prop_oneof![number(), octets()], 1..50);
+        prop_oneof![
+            narrow,
+            floats,
+            singles,
+            calibrated,
+            unsigned,
+            times,
+            mixed,
+            prop::collection::vec(octets(), 1..50)
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_comes_back(values in lanes(), start in 0usize..8, small: bool) {
+            let mut lane = Lane::default();
+            let mut arena = Vec::new();
+            for value in &values {
+                let value = value.lend(&mut arena);
+                lane.push(value, &arena);
+            }
+            let start = start.min(values.len() - 1);
+            let mut block = Vec::new();
+            lane.encode(start, small, &mut block);
+            let mut read = Lane::default();
+            read.decode(values.len() - start, &mut Reader::new(&block)).expect("what was just written");
+            for (at, value) in values[start..].iter().enumerate() {
+                let (mut one, mut other) = (Vec::new(), Vec::new());
+                let value = value.lend(&mut one);
+                let found = read.value(at, &mut other);
+                prop_assert!(same((value, &one), (found, &other)), "{value:?} became {found:?}");
+            }
+        }
+
+        #[test]
+        fn damage_is_an_error_and_no_panic(block: Vec<u8>, count in 0usize..1000) {
+            let mut lane = Lane::default();
+            let _ = lane.decode(count, &mut Reader::new(&block));
+        }
+
+        #[test]
+        fn damage_to_a_good_block_is_no_panic(values in lanes(), at: prop::sample::Index, octet: u8) {
+            let mut lane = Lane::default();
+            let mut arena = Vec::new();
+            for value in &values {
+                let value = value.lend(&mut arena);
+                lane.push(value, &arena);
+            }
+            let mut block = Vec::new();
+            lane.encode(0, true, &mut block);
+            let place = at.index(block.len());
+            block[place] = octet;
+            let _ = Lane::default().decode(values.len(), &mut Reader::new(&block));
+        }
+    }
+}

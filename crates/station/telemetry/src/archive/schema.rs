@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -18,6 +18,9 @@ const APPLICATION_ID: i32 = 0x5045_5249;
 pub(crate) const VERSION: i32 = 1;
 /// How long a statement waits for another connection's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the writer before may take to let go: a part that is started again, a child that is just born.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 const TABLES: &str = "
 -- Names stand once. A parameter gets a new key when its definition (kind, labels) changes.
@@ -117,10 +120,14 @@ fn lock(path: &Path) -> Result<File, ArchiveError> {
     let lock = PathBuf::from(format!("{}.lock", path.display()));
     let failed = |source| ArchiveError::Io { path: lock.clone(), source };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(ArchiveError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_RETRY),
+            Err(TryLockError::WouldBlock) => return Err(ArchiveError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
     }
 }
 

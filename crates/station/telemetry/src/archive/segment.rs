@@ -400,3 +400,111 @@ pub(crate) fn decode_column(key: ParameterKey, block: &[u8]) -> Result<Column, C
     column.decode(0, &mut Reader::new(block))?;
     Ok(column)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lane::tests::{lanes, same};
+    use super::*;
+    use proptest::prelude::*;
+
+    type Row = (Vec<(u32, Value, Value, Severity)>, Vec<u8>);
+
+    /// Rows of a container with a few parameters, some of them absent or twice in a row.
+    fn fill(segment: &mut OpenSegment, rows: &[Row]) {
+        for (at, (cells, arena)) in rows.iter().enumerate() {
+            let mut row = segment.begin_row(Timestamp(at as i64 * 1000), Timestamp(at as i64 * 1001));
+            for &(key, raw, eng, severity) in cells {
+                row.push(ParameterKey(key), raw, eng, severity, arena);
+            }
+        }
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<Row>> {
+        (lanes(), prop::collection::vec((0u32..3, any::<bool>(), 0usize..6), 1..400)).prop_map(
+            |(values, cells)| {
+                let mut rows = Vec::new();
+                for (chunk, cells) in cells.chunks(3).enumerate() {
+                    let mut arena = Vec::new();
+                    let mut row = Vec::new();
+                    for (at, &(key, calibrated, severity)) in cells.iter().enumerate() {
+                        let raw = values[(chunk * 3 + at) % values.len()].lend(&mut arena);
+                        let eng = if calibrated { values[at % values.len()].lend(&mut arena) } else { raw };
+                        row.push((key, raw, eng, Severity::ALL[severity]));
+                    }
+                    rows.push((row, arena));
+                }
+                rows
+            },
+        )
+    }
+
+    fn check(columns: &[Column], rows: &[Row]) -> Result<(), TestCaseError> {
+        for column in columns {
+            let mut cells = Vec::new();
+            let mut arena = Vec::new();
+            column.cells(&mut arena, |cell, arena| cells.push((cell, arena.to_vec())));
+            let expected: Vec<_> = rows
+                .iter()
+                .enumerate()
+                .flat_map(|(at, (row, arena))| row.iter().map(move |cell| (at, cell, arena)))
+                .filter(|(_, cell, _)| cell.0 == column.key.0)
+                .collect();
+            prop_assert_eq!(cells.len(), expected.len());
+            for ((cell, arena), (at, (_, raw, eng, severity), octets)) in cells.iter().zip(expected) {
+                prop_assert_eq!(cell.row, at);
+                prop_assert_eq!(cell.severity, *severity);
+                prop_assert!(same((cell.raw, arena), (*raw, octets)), "{:?} for {:?}", cell.raw, raw);
+                prop_assert!(same((cell.eng, arena), (*eng, octets)), "{:?} for {:?}", cell.eng, eng);
+            }
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn a_finished_segment_holds_what_was_pushed(rows in rows()) {
+            let mut segment = OpenSegment::default();
+            fill(&mut segment, &rows);
+            let (generated, received) = decode_times(&segment.finished_times(), rows.len()).expect("times");
+            prop_assert_eq!(&generated[..], segment.generated());
+            prop_assert_eq!(&received[..], segment.received());
+            let columns: Vec<_> = segment
+                .columns()
+                .iter()
+                .map(|column| decode_column(column.key, &column.finished()).expect("a column"))
+                .collect();
+            check(&columns, &rows)?;
+        }
+
+        #[test]
+        fn journal_blocks_make_the_same_segment(rows in rows(), cuts in prop::collection::vec(1usize..20, 1..20)) {
+            let (mut segment, mut recovered) = (OpenSegment::default(), OpenSegment::default());
+            let mut cuts = cuts.into_iter().cycle();
+            let mut from = 0;
+            while from < rows.len() {
+                let to = (from + cuts.next().unwrap_or(1)).min(rows.len());
+                for (at, (cells, arena)) in rows[from..to].iter().enumerate() {
+                    let at = (from + at) as i64;
+                    let mut row = segment.begin_row(Timestamp(at * 1000), Timestamp(at * 1001));
+                    for &(key, raw, eng, severity) in cells {
+                        row.push(ParameterKey(key), raw, eng, severity, arena);
+                    }
+                }
+                let mut block = Vec::new();
+                segment.encode_journal(&mut block);
+                segment.mark_journaled();
+                recovered.recover(&block).expect("what was just written");
+                from = to;
+            }
+            prop_assert_eq!(recovered.generated(), segment.generated());
+            check(recovered.columns(), &rows)?;
+        }
+
+        #[test]
+        fn damage_is_an_error_and_no_panic(block: Vec<u8>) {
+            let _ = OpenSegment::default().recover(&block);
+            let _ = decode_column(ParameterKey(0), &block);
+            let _ = decode_times(&block, 10);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The contract that every part passes.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use perigee_telemetry::{Config, TimeConfig, build};
+use perigee_testkit::{Contract, refuses_unknown_keys};
+
+use crate::satellite::{housekeeping, usual};
+use crate::station::{config, second, send, services};
+
+#[test]
+fn it_keeps_the_contract() {
+    refuses_unknown_keys::<Config>(
+        "lenient = true\ntime = { kind = 'cuc', coarse = 4, fine = 2 }\n[archive]\nframes = false",
+    );
+    let handle = Mutex::new(None);
+    Contract::new(|services| {
+        let (part, built) = build(config(), &usual(), services)?;
+        *handle.lock().unwrap() = Some(built);
+        Ok(part)
+    })
+    .load(|| {
+        let mut link = handle.lock().unwrap().clone().unwrap().downlink("load");
+        Box::pin(async move {
+            for counter in 0.. {
+                send(&mut *link, &housekeeping(counter, 2000, 1), second(i64::from(counter)));
+                if counter % 10 == 0 {
+                    link.flush();
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        })
+    })
+    .check();
+}
+
+#[test]
+fn wrong_configurations_are_refused_by_key() {
+    let state = tempfile::tempdir().unwrap();
+    let services = services(state.path());
+    type Change = fn(&mut Config);
+    let cases: [(&str, Change); 5] = [
+        ("commit_ms", |config| config.archive.commit_ms = 1),
+        ("queue_mib", |config| config.archive.queue_mib = 0),
+        ("stream_batches", |config| config.stream_batches = 0),
+        ("no parameter named", |config| config.time = TimeConfig::Parameter { name: "Nope".into() }),
+        ("no container `Nope`", |config| config.root = Some("Nope".into())),
+    ];
+    for (key, change) in cases {
+        let mut config = config();
+        change(&mut config);
+        let error = build(config, &usual(), &services).err().unwrap().to_string();
+        assert!(error.contains(key), "{error}");
+    }
+}

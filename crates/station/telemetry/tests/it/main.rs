@@ -1,0 +1,13 @@
+//! Telemetry as the other rooms use it: a part that is built and run, packets in by its doorways, values,
+//! alarms and history out by its handle.
+
+#![allow(clippy::unwrap_used)]
+
+mod alarms;
+mod contract;
+mod failing;
+mod history;
+mod kill;
+mod reprocess;
+mod satellite;
+mod station;
