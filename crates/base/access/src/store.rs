@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::AccessError;
@@ -26,7 +26,9 @@ struct Version {
 
 impl Store {
     pub(crate) fn open(state: &Path) -> Result<Self, AccessError> {
-        fs::create_dir_all(state).map_err(|source| io_error("making", state, source))?;
+        let mut directory = fs::DirBuilder::new();
+        directory.recursive(true).mode(0o700);
+        directory.create(state).map_err(|source| io_error("making", state, source))?;
         let path = state.join("access.json");
         let directory = state.to_owned();
         let mut store = Self { directory, path, accounts: Accounts::default(), seen: None };

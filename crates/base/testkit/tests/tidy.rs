@@ -223,8 +223,9 @@ fn nothing_speaks_of_one_machine() {
     let mut complaints = Vec::new();
     for path in files() {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let script =
-            path.parent().is_some_and(|parent| ["scripts", ".ci"].iter().any(|folder| parent.ends_with(folder)));
+        let script = path
+            .parent()
+            .is_some_and(|parent| ["scripts", ".ci"].iter().any(|folder| parent.ends_with(folder)));
         if !endings.contains(&ending) && !script && !path.ends_with("Makefile") {
             continue;
         }

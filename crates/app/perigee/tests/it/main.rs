@@ -1,4 +1,7 @@
 //! The command as people use it: the binary, its output and its exit status.
 
+#![allow(clippy::unwrap_used)]
+
+mod station;
 mod tm_decode;
 mod tm_recordings;

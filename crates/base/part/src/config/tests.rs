@@ -130,7 +130,8 @@ fn a_missing_file_is_a_problem() {
 #[test]
 fn the_result_is_shown_with_origins_and_without_secrets() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("p.toml"), "[archive]\nkeep_days = 9\n[[link]]\nname = 'sim'").unwrap();
+    std::fs::write(directory.path().join("p.toml"), "[archive]\nkeep_days = 9\n[[link]]\nname = 'sim'")
+        .unwrap();
     let mut settings = Settings::new();
     settings.file(&directory.path().join("p.toml"));
     settings.environment([("PERIGEE_ARCHIVE__API_TOKEN".into(), "hunter2".into())]);

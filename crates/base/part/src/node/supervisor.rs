@@ -92,6 +92,8 @@ impl Supervisor {
         let Some(built) = supervised.entry.built.take() else { return };
         let (drain, ready) = (CancellationToken::new(), CancellationToken::new());
         let running = built.run(Context::new(drain.clone(), ready.clone()));
+        // Before the task can say that it is ready.
+        self.readiness.set(part, Phase::Starting);
         let (readiness, draining) = (self.readiness.clone(), drain.clone());
         let task = self.tasks.spawn(async move {
             let became_ready = async {
@@ -108,7 +110,6 @@ impl Supervisor {
         });
         self.by_task.insert(task.id(), part);
         supervised.state = State::Running { drain, task, since: Instant::now(), give_up: None };
-        self.readiness.set(part, Phase::Starting);
     }
 
     fn on_ended(&mut self, ended: Result<(Id, Result<(), PartError>), JoinError>) {
