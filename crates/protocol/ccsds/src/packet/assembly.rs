@@ -95,9 +95,10 @@ impl Assembler {
                     self.open.extend_from_slice(&rest[..more]);
                     rest = &rest[more..];
                     if self.open.len() < need {
-                        return if ends {
-                            self.abandon(Reason::PointerMismatch, out)
-                        };
+                        if ends {
+                            self.abandon(Reason::PointerMismatch, out);
+                        }
+                        return;
                     }
                 }
             }

@@ -1,25 +1,97 @@
-//! The corpora of the fuzz targets, replayed.
+//! The corpora of the fuzz targets, replayed as they are and with seeded damage.
+
+use std::time::{Duration, Instant};
 
 use perigee_ccsds::fuzzing;
 use perigee_testkit::workspace_root;
 
-/// Runs a target over its corpus.
-fn replay(target: &str, run: fn(&[u8])) {
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 5] = [
+    ("ccsds_receive_chain", fuzzing::receive_chain),
+    ("ccsds_frame_views", fuzzing::frame_views),
+    ("ccsds_packet_assembly", fuzzing::packet_assembly),
+    ("ccsds_time_codes", fuzzing::time_codes),
+    ("ccsds_link_file", fuzzing::link_file),
+];
+
+/// The files of a target's corpus, by name.
+fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = workspace_root().join("fuzz/corpus").join(target);
-    let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut count = 0;
-    for file in files {
-        run(&std::fs::read(file.expect("entry").path()).expect("readable"));
-        count += 1;
-    }
-    assert!(count > 0, "{} is empty", folder.display());
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("entry").path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "{} is empty", folder.display());
+    paths.iter().map(|path| std::fs::read(path).expect("readable")).collect()
 }
 
 #[test]
-fn corpora_of_the_fuzz_targets() {
-    replay("ccsds_receive_chain", fuzzing::receive_chain);
-    replay("ccsds_frame_views", fuzzing::frame_views);
-    replay("ccsds_packet_assembly", fuzzing::packet_assembly);
-    replay("ccsds_time_codes", fuzzing::time_codes);
-    replay("ccsds_link_file", fuzzing::link_file);
+fn corpora_hold_what_must_hold() {
+    for (target, run) in TARGETS {
+        for input in corpus(target) {
+            run(&input);
+        }
+    }
+}
+
+/// Runs the target on damaged corpora; an input that fails is printed in hexadecimal.
+fn damage((target, run): Target) {
+    let soak = std::env::var_os("PERIGEE_SOAK").is_some();
+    let limit = if soak { Duration::from_secs(120) } else { Duration::from_millis(400) };
+    let corpus = corpus(target);
+    let mut random = 0x5EED_u64;
+    let mut below = |limit: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % limit.max(1)
+    };
+    let begin = Instant::now();
+    while begin.elapsed() < limit {
+        let mut input = corpus[below(corpus.len())].clone();
+        for _ in 0..=below(8) {
+            let at = below(input.len());
+            match below(6) {
+                _ if input.is_empty() => input.push(below(256) as u8),
+                0 => input[at] ^= 1 << below(8),
+                1 => input[at] = below(256) as u8,
+                2 => input[at] = [0, 0x7F, 0x80, 0xFE, 0xFF][below(5)],
+                3 => input.truncate(at),
+                4 => input.insert(at, below(256) as u8),
+                _ => {
+                    let piece = input[at..].to_vec();
+                    let to = below(input.len());
+                    input.splice(to..to, piece);
+                }
+            }
+            input.truncate(1 << 14);
+        }
+        if std::panic::catch_unwind(|| run(&input)).is_err() {
+            let hex: String = input.iter().map(|octet| format!("{octet:02x}")).collect();
+            panic!("{target} fails on {hex}");
+        }
+    }
+}
+
+#[test]
+fn damaged_receive_chain() {
+    damage(TARGETS[0]);
+}
+
+#[test]
+fn damaged_frame_views() {
+    damage(TARGETS[1]);
+}
+
+#[test]
+fn damaged_packet_assembly() {
+    damage(TARGETS[2]);
+}
+
+#[test]
+fn damaged_time_codes() {
+    damage(TARGETS[3]);
+}
+
+#[test]
+fn damaged_link_file() {
+    damage(TARGETS[4]);
 }
