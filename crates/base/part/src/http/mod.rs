@@ -188,3 +188,6 @@ impl Listener {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
