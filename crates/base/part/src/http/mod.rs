@@ -39,7 +39,7 @@ pub struct Limits {
     pub write_timeout_s: u64,
     /// Seconds for which the client of an event stream or an upgraded connection may take nothing at all.
     pub stream_timeout_s: u64,
-    /// Octets of a request's line and headers.
+    /// Octets of a request's line and headers; up to twice as many may slip in with one read.
     pub header_octets: usize,
     /// Octets of a request's body.
     pub body_octets: usize,
