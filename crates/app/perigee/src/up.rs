@@ -67,25 +67,28 @@ fn wire(
     access: &Access,
     wanted: impl Fn(PartName) -> bool,
 ) -> Result<(), PartError> {
-    let telemetry = match wanted(PartName::Telemetry) {
-        true => Some(node.add(perigee_telemetry::NAME, move |site| {
-            let built_in = perigee_simulator::DATABASE;
-            perigee_telemetry::build(configuration.telemetry.clone(), built_in, site.services())
-        })?),
-        false => None,
-    };
-    let simulator = match configuration.simulator.filter(|_| wanted(PartName::Simulator)) {
-        Some(config) => Some(node.add(perigee_simulator::NAME, move |site| {
+    let Configuration { telemetry, simulator, links, fanout, .. } = configuration;
+
+    let telemetry = wanted(PartName::Telemetry).then(|| {
+        node.add(perigee_telemetry::NAME, move |site| {
+            perigee_telemetry::build(telemetry.clone(), perigee_simulator::DATABASE, site.services())
+        })
+    });
+    let telemetry = telemetry.transpose()?;
+
+    let simulator = simulator.filter(|_| wanted(PartName::Simulator)).map(|config| {
+        node.add(perigee_simulator::NAME, move |site| {
             perigee_simulator::build(config.clone(), site.services())
-        })?),
-        None => None,
-    };
+        })
+    });
+    let simulator = simulator.transpose()?;
+
     let Some(telemetry) = telemetry.filter(|_| wanted(PartName::Link)) else { return Ok(()) };
     let links = node.add(perigee_link::NAME, {
         let telemetry = telemetry.clone();
         move |site| {
             let telemetry = site.handle(&telemetry);
-            let mut config = configuration.links.clone();
+            let mut config = links.clone();
             let heard = simulator.as_ref().and_then(|simulator| site.handle(simulator).address());
             if let Some(address) = heard {
                 config.0.push(link_to_simulator(address)?);
@@ -97,8 +100,8 @@ fn wire(
         let access = access.clone();
         node.add(perigee_fanout::NAME, move |site| {
             let (telemetry, links) = (site.handle(&telemetry), site.handle(&links));
-            let config = configuration.fanout.clone();
-            perigee_fanout::build(config, telemetry, links, access.clone(), assets::all(), site.services())
+            let (config, access) = (fanout.clone(), access.clone());
+            perigee_fanout::build(config, telemetry, links, access, assets::all(), site.services())
         })?;
     }
     Ok(())
@@ -136,9 +139,12 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
     let services =
         Services { http: Listeners::new(configuration.http.clone()), metrics: Registry::new(), state };
     let mut node = Node::new(services.clone(), &configuration.admin, configuration.node.grace)?;
-    let listen = configuration.fanout.listen;
+    let (name, listen) = match wanted(PartName::Fanout) {
+        true => ("page", configuration.fanout.listen),
+        false => ("admin", configuration.admin.listen),
+    };
     wire(&mut node, configuration, &access, wanted)?;
-    let page = services.http.local_address(listen);
+    let address = services.http.local_address(listen);
     if let Some(password) = access.first_admin()? {
         say(&format!("account  admin, one-time password {} (shown only now)", password.expose()));
     }
@@ -146,8 +152,8 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
     let readiness = node.readiness();
     runtime.spawn(async move {
         readiness.ready().await;
-        if let Some(page) = page {
-            say(&format!("page     http://{page}/"));
+        if let Some(address) = address {
+            say(&format!("{name:<8} http://{address}/"));
         }
     });
     let ended = runtime.block_on(node.run(async {
