@@ -3,6 +3,7 @@ import { type Socket, Stream } from './stream.ts';
 import type { Sample } from './types.ts';
 
 class FakeSocket implements Socket {
+  readyState = 1;
   sent: { op: string; parameters?: number[]; topics?: string[] }[] = [];
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;

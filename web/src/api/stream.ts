@@ -8,6 +8,8 @@ const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5_000;
 const PING_MS = 5_000;
 const SILENCE_MS = 12_000;
+/** `WebSocket.OPEN`, spelled out for tests that have no WebSocket. */
+const OPEN = 1;
 
 export type ConnectionState = 'connecting' | 'live' | 'lost';
 type Stop = () => void;
@@ -15,6 +17,7 @@ type TopicMessage = Extract<StreamMessage, { op: 'alarm' | 'links' | 'rejections
 
 /** What the stream needs of a WebSocket; a test gives its own. */
 export interface Socket {
+  readonly readyState: number;
   send(text: string): void;
   close(): void;
   onopen: (() => void) | null;
@@ -168,12 +171,9 @@ export class Stream {
     });
   }
 
+  /** While there is no open socket nothing need be said: onopen of the next subscribes to everything. */
   #send(message: object): void {
-    try {
-      this.#socket?.send(JSON.stringify(message));
-    } catch {
-      // Still connecting: onopen subscribes to everything.
-    }
+    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(message));
   }
 }
 
