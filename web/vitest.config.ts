@@ -11,8 +11,8 @@ export default defineConfig({
           include: ['test/*.test.mjs'],
           // One after the other, on one station: a test that failed leaves nothing for the next to stand on.
           bail: 1,
-          testTimeout: 45_000,
-          hookTimeout: 45_000,
+          testTimeout: 90_000,
+          hookTimeout: 60_000,
         },
       },
     ],

@@ -16,6 +16,7 @@ const VIEWS = {
 mkdirSync(FOLDER, { recursive: true });
 const node = await Node.start();
 const { page, close } = await openBrowser({ width: 1440, height: 900 });
+page.setDefaultTimeout(120_000);
 try {
   await new Promise((wake) => setTimeout(wake, MINUTES * 60_000));
   for (const [name, place] of Object.entries(VIEWS)) {
