@@ -1,2 +1,4 @@
+//! Fuzzes CCSDS time codes; what must hold is said at the function that is called.
+
 #![no_main]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| perigee_ccsds::fuzzing::time_codes(data));

@@ -1,2 +1,4 @@
+//! Fuzzes link bare packets; what must hold is said at the function that is called.
+
 #![no_main]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| perigee_link::fuzzing::bare_packets(data));
