@@ -26,6 +26,9 @@ const TICK: Duration = Duration::from_millis(50);
 /// A client that takes nothing for this long is dropped.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Frames that are later than this are not made up for: the machine slept.
+const BEHIND_MAX: Duration = Duration::from_secs(1);
+
 /// Where the socket sets the pace, so many octets are handed to it at once.
 const BURST: usize = 256 << 10;
 
@@ -217,38 +220,37 @@ fn send_frames(
     metrics: &Metrics,
     stop: &AtomicBool,
 ) {
-    let interval = config.frame_interval();
+    let unlimited = config.bit_rate == 0;
+    let interval = if unlimited { TICK } else { config.frame_interval() };
     let datagrams = matches!(outlet, Outlet::Udp(_));
     let mut octets = Vec::with_capacity(BURST * 2);
     let mut next = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        let connected = outlet.connected();
-        metrics.connected.set(connected.into());
+        let heard = outlet.connected();
+        metrics.connected.set(heard.into());
         let now = Instant::now();
         // The socket sets the pace only while there is someone to set it.
-        let unpaced = interval.is_zero() && connected;
-        let interval = if interval.is_zero() { TICK } else { interval };
+        let unpaced = unlimited && heard;
         if now < next && !unpaced {
             thread::sleep((next - now).min(TICK));
             continue;
         }
         octets.clear();
         let mut frames = 0;
-        while if unpaced { octets.len() < BURST } else { next <= now && octets.len() < BURST } {
-            let before = octets.len();
+        while octets.len() < BURST && (unpaced || next <= now) {
+            let begin = octets.len();
             simulation.frame(Timestamp::now().0, &mut octets);
             frames += 1;
             next += interval;
             if datagrams {
-                outlet.send(&octets[before..]);
+                outlet.send(&octets[begin..]);
             }
         }
         metrics.frames.inc_by(frames);
         if !datagrams {
             outlet.send(&octets);
         }
-        if unpaced || now.saturating_duration_since(next) > Duration::from_secs(1) {
-            // The machine slept, or the socket set the pace: nothing is owed.
+        if unpaced || now.saturating_duration_since(next) > BEHIND_MAX {
             next = Instant::now();
         }
     }
