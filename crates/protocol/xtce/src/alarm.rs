@@ -193,6 +193,21 @@ impl Alarm {
             && self.default.as_ref().is_none_or(|d| d.conditions.is_empty() && d.change.is_none())
     }
 
+    /// The interval in which every number is nominal, both ends in it, where the verdict depends on nothing
+    /// but the number: what a caller may check for most values instead of [`Alarm::assess`].
+    pub fn nominal_interval(&self) -> Option<(f64, f64)> {
+        let definition = self.default.as_ref().filter(|_| self.is_static())?;
+        if !definition.labels.is_empty() || definition.ranges.iter().any(|range| range.inside) {
+            return None;
+        }
+        let everything = (f64::NEG_INFINITY, f64::INFINITY);
+        Some(definition.ranges.iter().fold(everything, |(low, high), range| {
+            let min = range.min.map_or(low, |min| if range.min_exclusive { min.next_up() } else { min });
+            let max = range.max.map_or(high, |max| if range.max_exclusive { max.next_down() } else { max });
+            (low.max(min), high.min(max))
+        }))
+    }
+
     /// Parameters whose values the alarm looks at.
     pub fn depends_on(&self) -> Vec<ParameterId> {
         let mut found = Vec::new();
@@ -320,5 +335,26 @@ mod tests {
         assert!(!range.violated(1.0));
         assert!(range.violated(1.5));
         assert!(!range.violated(f64::NAN));
+    }
+
+    #[test]
+    fn the_nominal_interval_is_where_the_verdict_is_nominal() {
+        let range = |severity, min, max, exclusive| AlarmRange {
+            severity,
+            min: Some(min),
+            min_exclusive: exclusive,
+            max: Some(max),
+            max_exclusive: exclusive,
+            inside: false,
+        };
+        let ranges =
+            vec![range(Severity::Critical, -9.0, 9.0, false), range(Severity::Watch, -1.0, 1.0, true)];
+        let definition = Definition { min_violations: 1, ranges, ..Definition::default() };
+        let alarm = Alarm { contexts: Vec::new(), default: Some(definition) };
+        let (low, high) = alarm.nominal_interval().expect("static ranges alone");
+        for value in [low.next_down(), low, 0.0, high, high.next_up(), -1.0, 1.0, f64::INFINITY, f64::NAN] {
+            let nominal = alarm.assess(Value::Float(value), &NoLookup).severity == Severity::Nominal;
+            assert_eq!(nominal, low <= value && value <= high, "{value}");
+        }
     }
 }

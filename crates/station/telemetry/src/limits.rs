@@ -3,7 +3,8 @@
 //! The mission database judges single values; here is the memory that it asks for: violations in a row
 //! before an alarm trips (`minViolations`), good values in a row before it clears (`minConformance`),
 //! earlier values for change alarms, and the latest values of the parameters that contexts look at.
-//! Only parameters that have an alarm cost more than one look into a table.
+//! Only parameters that have an alarm cost more than one look into a table, and those only while a value
+//! is out of limits or an alarm is raised.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +32,29 @@ struct Role {
     watched: u32,
     /// Index into `remembered`, plus one.
     remembered: u32,
+}
+
+/// The numbers of a parameter that change nothing: nominal, while no alarm is raised and none is coming.
+#[derive(Clone, Copy, Debug)]
+struct Quiet {
+    low: f64,
+    high: f64,
+}
+
+impl Quiet {
+    const ALWAYS: Self = Self { low: f64::NEG_INFINITY, high: f64::INFINITY };
+    const NEVER: Self = Self { low: f64::NAN, high: f64::NAN };
+
+    #[inline]
+    fn covers(self, value: Value) -> bool {
+        let number = match value {
+            Value::Float(number) => number,
+            Value::Unsigned(number) => number as f64,
+            Value::Signed(number) => number as f64,
+            _ => return false,
+        };
+        self.low <= number && number <= self.high
+    }
 }
 
 /// A parameter with an alarm.
@@ -69,6 +93,8 @@ struct Sample {
 pub(crate) struct Limits {
     database: Arc<Database>,
     roles: Vec<Role>,
+    /// For each parameter.
+    quiet: Vec<Quiet>,
     watched: Vec<Watched>,
     remembered: Vec<Remembered>,
     next_alarm: i64,
@@ -77,6 +103,7 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn new(database: Arc<Database>) -> Self {
         let mut roles = vec![Role::default(); database.parameters().len()];
+        let mut quiet = vec![Quiet::ALWAYS; roles.len()];
         let mut watched = Vec::new();
         let mut remembered = Vec::new();
         for index in 0..database.parameters().len() as u32 {
@@ -88,10 +115,12 @@ impl Limits {
                     role.remembered = remembered.len() as u32;
                 }
             }
-            watched.push(Watched::new(parameter, alarm.clone()));
+            let new = Watched::new(parameter, alarm.clone());
+            quiet[index as usize] = new.quiet();
+            watched.push(new);
             roles[index as usize].watched = watched.len() as u32;
         }
-        Self { database, roles, watched, remembered, next_alarm: 1 }
+        Self { database, roles, quiet, watched, remembered, next_alarm: 1 }
     }
 
     /// Puts alarms back that had not ended when the program did. Gives those of parameters that are gone.
@@ -101,7 +130,10 @@ impl Limits {
         for alarm in alarms {
             let parameter = self.database.find_parameter(&alarm.parameter);
             match parameter.and_then(|parameter| watched(&self.roles, &mut self.watched, parameter)) {
-                Some(watched) => watched.raised = Some(alarm.state(watched.parameter)),
+                Some(watched) => {
+                    watched.raised = Some(alarm.state(watched.parameter));
+                    self.quiet[watched.parameter.0 as usize] = watched.quiet();
+                }
                 None => gone.push(alarm),
             }
         }
@@ -123,7 +155,11 @@ impl Limits {
                 self.remember(&entries[first..end], arena);
             }
             for (entry, severity) in entries[first..end].iter().zip(&mut batch.severities[first..end]) {
-                let role = self.roles.get(entry.parameter.0 as usize).copied().unwrap_or_default();
+                let index = entry.parameter.0 as usize;
+                if self.quiet.get(index).is_some_and(|quiet| quiet.covers(entry.eng)) {
+                    continue;
+                }
+                let role = self.roles.get(index).copied().unwrap_or_default();
                 let Some(watched) =
                     (role.watched as usize).checked_sub(1).and_then(|at| self.watched.get_mut(at))
                 else {
@@ -150,6 +186,7 @@ impl Limits {
                     &mut self.next_alarm,
                     &mut changed,
                 );
+                self.quiet[index] = watched.quiet();
             }
         }
     }
@@ -207,6 +244,18 @@ impl Watched {
             earlier: VecDeque::new(),
             raised: None,
             said: Timestamp(i64::MIN),
+        }
+    }
+
+    /// The numbers that need no note: only those of an alarm at rest.
+    fn quiet(&self) -> Quiet {
+        match self.alarm.nominal_interval() {
+            Some((low, high))
+                if self.raised.is_none() && self.violations == 0 && self.look_back.is_none() =>
+            {
+                Quiet { low, high }
+            }
+            _ => Quiet::NEVER,
         }
     }
 
