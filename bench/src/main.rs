@@ -1,0 +1,44 @@
+//! `make bench`: each figure beside a peer on the same input in the same run, and beside the limit of the
+//! machine. Sections are named on the command line; all of them run when none is.
+
+mod chain;
+mod coding;
+mod libfec;
+mod live;
+mod measure;
+mod table;
+mod values;
+mod xtce;
+
+use table::Row;
+
+type Section = fn() -> anyhow::Result<Vec<Row>>;
+
+const SECTIONS: [(&str, Section); 6] = [
+    ("coding", coding::run),
+    ("chain", chain::run),
+    ("xtce", xtce::run),
+    ("values", values::run),
+    ("live", live::run),
+    ("start", live::start),
+];
+
+fn main() -> anyhow::Result<()> {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    for name in &asked {
+        anyhow::ensure!(
+            SECTIONS.iter().any(|(section, _)| section == name),
+            "there is no section {name}: {}",
+            SECTIONS.map(|(section, _)| section).join(", ")
+        );
+    }
+    let mut rows = Vec::new();
+    for (name, section) in SECTIONS {
+        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+            eprintln!("{name} …");
+            rows.extend(section()?);
+        }
+    }
+    table::print(&rows);
+    Ok(())
+}
