@@ -1,4 +1,7 @@
 //! The simulator seen from the ground.
 
+#![allow(clippy::unwrap_used)]
+
+mod contract;
 mod database;
 mod part;
