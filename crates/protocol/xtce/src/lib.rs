@@ -6,6 +6,7 @@
 //! Pure: octets in, values out; no I/O, no clock. Commands are not read yet.
 
 pub mod alarm;
+mod column;
 mod database;
 mod decode;
 mod encode;
@@ -18,6 +19,7 @@ mod time;
 mod value;
 
 pub use alarm::{Alarm, AlarmRange, Assessment, Earlier, Lookup, NoLookup, Severity, evaluate};
+pub use column::{Column, ColumnError, Columns};
 pub use database::criteria::Reading;
 pub use database::{Container, ContainerId, Database, Kind, Parameter, ParameterId};
 pub use decode::{DecodeError, Decoder};

@@ -53,6 +53,23 @@ impl Plan {
     pub fn root(&self) -> ContainerId {
         self.nodes.get(self.root as usize).map_or(ContainerId(0), |node| node.container)
     }
+
+    /// The nodes from the root to a container.
+    pub(crate) fn path(&self, container: ContainerId) -> Option<Vec<u32>> {
+        let mut open = vec![vec![self.root]];
+        while let Some(path) = open.pop() {
+            let node = self.nodes.get(*path.last()? as usize)?;
+            if node.container == container {
+                return Some(path);
+            }
+            open.extend(node.heirs.nodes().into_iter().map(|heir| {
+                let mut below = path.clone();
+                below.push(heir);
+                below
+            }));
+        }
+        None
+    }
 }
 
 /// A value that conditions, sizes or calibrators look at.
