@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use perigee_testkit::shared_data;
 use perigee_xtce::{Columns, Database, LoadOptions, Plan};
 
-use crate::shared::{packets, shared_data};
+use crate::packets::packets;
 
 /// Splits a line of CSV; quotes may hold commas.
 fn cells(line: &str) -> Vec<String> {

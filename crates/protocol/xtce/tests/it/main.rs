@@ -1,7 +1,8 @@
 //! Real mission databases and packets, compared with what other programs make of them.
 
 mod columns;
+mod corpus;
 mod features;
 mod loading;
+mod packets;
 mod real;
-mod shared;

@@ -3,10 +3,11 @@
 use std::fs;
 use std::sync::Arc;
 
+use perigee_testkit::shared_data;
 use perigee_xtce::{Database, Decoder, LoadOptions, PacketWriter, Plan, Values};
 use serde_json::Value as Json;
 
-use crate::shared::{packets, shared_data};
+use crate::packets::packets;
 
 /// Decodes every packet; compares the first with the expected ones. Returns how many were decoded.
 fn check(xtce: &str, root: Option<&str>, data: &str, skip: usize, expected: &str) -> Option<(usize, usize)> {
