@@ -159,10 +159,16 @@ impl<'d> PacketWriter<'d> {
 
     /// `{"raw":…,"eng":…`, left open.
     fn pair(&self, root: ParameterId, run: &[Entry], values: &Values, out: &mut Vec<u8>) {
-        for (name, engineering) in [(&b"{\"raw\":"[..], false), (&b",\"eng\":"[..], true)] {
-            out.extend_from_slice(name);
-            let mut entries = run.iter();
-            self.nested(root, &mut entries, engineering, values, out);
+        out.extend_from_slice(b"{\"raw\":");
+        let start = out.len();
+        self.nested(root, &mut run.iter(), false, values, out);
+        let end = out.len();
+        out.extend_from_slice(b",\"eng\":");
+        // Most values are not calibrated: what is written once need not be worked out again.
+        if run.iter().all(|entry| entry.raw == entry.eng) {
+            out.extend_from_within(start..end);
+        } else {
+            self.nested(root, &mut run.iter(), true, values, out);
         }
     }
 
@@ -251,7 +257,6 @@ struct Instance {
 
 /// Writes one value.
 pub(crate) fn scalar(value: Value, labels: &[String], arena: &[u8], out: &mut Vec<u8>) {
-    // Writing into a Vec does not fail.
     match value {
         Value::Absent => out.extend_from_slice(b"null"),
         Value::Unsigned(value) => unsigned(value, out),
@@ -262,7 +267,7 @@ pub(crate) fn scalar(value: Value, labels: &[String], arena: &[u8], out: &mut Ve
             unsigned(value.unsigned_abs(), out);
         }
         Value::Float(value) if value.is_finite() => {
-            let _ = write!(out, "{value:?}");
+            out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
         }
         Value::Float(_) => out.extend_from_slice(b"null"),
         Value::Boolean(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
@@ -316,6 +321,7 @@ pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
             b'\r' => out.extend_from_slice(b"\\r"),
             octet @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', octet]),
             octet => {
+                // Writing into a Vec does not fail.
                 let _ = write!(out, "\\u{octet:04x}");
             }
         }
@@ -340,7 +346,7 @@ mod tests {
         use crate::value::Span;
         assert_eq!(text(Value::Unsigned(u64::MAX)), "18446744073709551615");
         assert_eq!(text(Value::Signed(i64::MIN)), "-9223372036854775808");
-        assert_eq!(text(Value::Float(1e300)), "1e300");
+        assert_eq!(text(Value::Float(1e300)), "1e+300");
         assert_eq!(text(Value::Float(f64::NAN)), "null");
         assert_eq!(text(Value::Label(0)), "\"ON\"");
         assert_eq!(text(Value::Text(Span { start: 0, len: 5 })), "\"a\\\"\\n\\u0001z\"");

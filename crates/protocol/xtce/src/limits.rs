@@ -7,7 +7,7 @@ pub const MAX_XML_NODES: u32 = 16 << 20;
 /// Depth of nested elements.
 pub const MAX_DEPTH: usize = 256;
 /// Parameters of a database, the leaves of arrays and aggregates among them.
-pub const MAX_PARAMETERS: usize = 4 << 20;
+pub const MAX_PARAMETERS: usize = 1 << 20;
 /// Leaves of one array or aggregate parameter; a larger array is given as [`Structured`](crate::Value::Structured).
 pub const MAX_LEAVES: usize = 4096;
 /// Problems told of one database.
@@ -15,7 +15,13 @@ pub const MAX_PROBLEMS: usize = 200;
 /// Length of an inheritance chain of types or containers, and depth of included containers.
 pub const MAX_NESTING: usize = 64;
 /// Steps of a compiled plan, after the included containers and fixed repeats are written out.
-pub const MAX_STEPS: usize = 4 << 20;
+pub const MAX_STEPS: usize = 1 << 20;
+/// Heirs that the table of a container may list, over all its values; more are tried one by one.
+pub const MAX_CANDIDATES: usize = 1 << 20;
+/// Octets of a description that the leaves of an aggregate or array share.
+pub const MAX_LEAF_DESCRIPTION: usize = 256;
+/// Octets of text or octet strings that count as one more value of a packet.
+pub const OCTETS_PER_ENTRY: u64 = 128;
 /// Terms, points or operations of one calibrator.
 pub const MAX_CALIBRATOR_TERMS: usize = 4096;
 /// How far back `instance` may point.

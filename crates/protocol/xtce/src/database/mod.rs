@@ -8,6 +8,7 @@ pub(crate) mod types;
 
 use container::SequenceContainer;
 use std::collections::HashMap;
+use std::sync::Arc;
 use types::{Type, TypeId};
 
 use crate::alarm::Alarm;
@@ -75,7 +76,7 @@ pub struct Parameter {
     /// What the engineering value is.
     pub kind: Kind,
     /// Labels that [`Value::Label`](crate::Value::Label) points into; of a boolean, the strings for zero and one.
-    pub labels: Vec<String>,
+    pub labels: Arc<[String]>,
     /// The aggregate or array that this is a member of.
     pub parent: Option<ParameterId>,
     /// Members of an aggregate or array of fixed size, in order.

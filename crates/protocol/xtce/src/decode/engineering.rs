@@ -208,6 +208,7 @@ pub(super) fn text(
     if first > end || first > packet.bits {
         return Err(packet.bad_size());
     }
+    packet.charge((end - first) / 8)?;
     // Octets that are aligned are borrowed; others are shifted into place first.
     let octets = packet.octets;
     let mut octets = if first.is_multiple_of(8) && end.is_multiple_of(8) {

@@ -89,6 +89,13 @@ impl Packet<'_> {
         Ok(())
     }
 
+    /// Counts octets that are copied: overlapping entries could otherwise copy the packet again and again.
+    fn charge(&mut self, octets: u64) -> Result<(), DecodeError> {
+        let entries = (octets / limits::OCTETS_PER_ENTRY) as usize;
+        self.room = self.room.checked_sub(entries).ok_or(DecodeError::TooLarge)?;
+        Ok(())
+    }
+
     fn bad_size(&self) -> DecodeError {
         DecodeError::BadSize { container: self.container }
     }
@@ -355,6 +362,7 @@ impl State {
                 let bits =
                     size.get(&lookup).and_then(|bits| u64::try_from(bits).ok()).ok_or(packet.bad_size())?;
                 packet.need(packet.at.saturating_add(bits))?;
+                packet.charge(bits / 8)?;
                 let start = out.arena.len();
                 bits::copy(packet.octets, packet.at, bits, &mut out.arena);
                 packet.at += bits;
@@ -423,6 +431,7 @@ impl State {
             }
             Shape::Aggregate(members) => {
                 for (index, (name, member)) in members.iter().enumerate() {
+                    packet.charge(name.len() as u64)?;
                     for json in [&mut *raw, &mut *eng] {
                         json.push(if index == 0 { b'{' } else { b',' });
                         crate::json::string(name, json);

@@ -1,5 +1,7 @@
 //! Parameters (XTCE 1.2 ParameterSetType): ids, names, properties, and the leaves of aggregates and arrays.
 
+use std::sync::Arc;
+
 use super::shape::{Shape, TypeNode};
 use super::system::is_name;
 use super::xml::{self, Node};
@@ -85,7 +87,10 @@ impl<'a> Loader<'a> {
             _ => Kind::Structured,
         };
         self.parameter_names.insert(parameter.name.clone(), id);
-        let template = parameter.clone();
+        let mut template = parameter.clone();
+        if template.description.len() > limits::MAX_LEAF_DESCRIPTION {
+            template.description.clear();
+        }
         self.parameters.push(parameter);
         if !expands {
             return id;
@@ -108,6 +113,7 @@ impl<'a> Loader<'a> {
                 member_name: member,
                 initial_value: None,
                 aliases: Vec::new(),
+                members: Vec::new(),
                 ..template.clone()
             };
             let leaf = self.add(leaf, member_type);
@@ -166,7 +172,7 @@ fn described(node: Node<'_>, name: String, short_name: String) -> Parameter {
         description: description(node),
         unit: String::new(),
         kind: Kind::Structured,
-        labels: Vec::new(),
+        labels: Arc::default(),
         parent: None,
         members: Vec::new(),
         initial_value: None,

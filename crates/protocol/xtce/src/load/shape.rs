@@ -84,7 +84,8 @@ impl<'a> Loader<'a> {
                         return None;
                     }
                 }
-                count
+                // Aggregates of nothing count too, or a tower of them would be walked for ever.
+                count.max(1)
             }
             Shape::Array(element, Some(sizes)) => {
                 let size = sizes.iter().try_fold(1u64, |product, size| product.checked_mul(*size))?;

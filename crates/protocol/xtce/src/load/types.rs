@@ -1,12 +1,15 @@
 //! Parameter types (XTCE 1.2 ParameterTypeSetType) with `baseType` inheritance: a derived type has
 //! every attribute and child of its base that it does not give itself.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::shape::Shape;
 use super::xml::{self, Node};
 use super::{Loader, Place, Refused, Result1};
 use crate::database::Kind;
 use crate::database::criteria::IntegerValue;
-use crate::database::types::{Dimension, Engineering, Enumeration, Member, Scalar, Type};
+use crate::database::types::{Dimension, Engineering, Enumeration, Member, Scalar, Type, TypeId};
 use crate::limits;
 
 /// What comparisons need to know of a type before its own references can be read.
@@ -65,12 +68,21 @@ impl<'a> Loader<'a> {
             let loaded = self.load_type(index).unwrap_or(Type::Refused);
             self.types.push(loaded);
         }
+        // Parameters of one type share its labels.
+        let mut shared: HashMap<u32, Arc<[String]>> = HashMap::new();
+        let mut labels =
+            |index: u32, own: &[String]| Arc::clone(shared.entry(index).or_insert_with(|| own.into()));
         for parameter in &mut self.parameters {
+            let TypeId(index) = &parameter.type_id;
             let Some(scalar) = self.types[parameter.type_id.0 as usize].scalar() else { continue };
             parameter.unit.clone_from(&scalar.unit);
             match &scalar.engineering {
-                Engineering::Enumerated(enumeration) => parameter.labels.clone_from(&enumeration.labels),
-                Engineering::Boolean { zero, one } => parameter.labels = vec![zero.clone(), one.clone()],
+                Engineering::Enumerated(enumeration) => {
+                    parameter.labels = labels(*index, &enumeration.labels)
+                }
+                Engineering::Boolean { zero, one } => {
+                    parameter.labels = labels(*index, &[zero.clone(), one.clone()])
+                }
                 Engineering::Integer { signed } => {
                     parameter.kind = if *signed { Kind::Signed } else { Kind::Unsigned };
                 }
@@ -326,6 +338,7 @@ impl<'a> Loader<'a> {
     fn enumeration(&mut self, list: Node<'a>, place: Place<'_>) -> Result1<Enumeration> {
         self.only(list, place, &[], &["Enumeration"])?;
         let mut enumeration = Enumeration::default();
+        let mut known = HashMap::new();
         for node in xml::named(list, "Enumeration") {
             self.only(node, place, &["value", "maxValue", "label"], &[])?;
             let label = self.required(node, place, "label")?;
@@ -337,14 +350,11 @@ impl<'a> Loader<'a> {
                 return Err(self.refuse(node, place.name, format!("label `{label}` has an empty range")));
             }
             // One label may stand for several ranges (EnumerationAlarmType).
-            let index = match enumeration.labels.iter().position(|own| own == label) {
-                Some(index) => index,
-                None => {
-                    enumeration.labels.push(label.to_owned());
-                    enumeration.labels.len() - 1
-                }
-            };
-            enumeration.ranges.push((first, last, index as u32));
+            let index = *known.entry(label).or_insert_with(|| {
+                enumeration.labels.push(label.to_owned());
+                enumeration.labels.len() as u32 - 1
+            });
+            enumeration.ranges.push((first, last, index));
         }
         enumeration.ranges.sort_unstable();
         if enumeration.ranges.windows(2).any(|pair| pair[1].0 <= pair[0].1) {

@@ -4,6 +4,7 @@
 
 mod compile;
 mod layout;
+mod lookups;
 mod switch;
 
 use crate::database::calibrator::Calibrator;

@@ -3,6 +3,7 @@
 
 use super::Slot;
 use crate::database::criteria::{Criteria, Literal, Operand, Operator};
+use crate::limits;
 use crate::value::Value;
 use std::collections::BTreeMap;
 
@@ -45,11 +46,18 @@ impl Switch {
             let groups = vec![(0, heirs.len() as u32)];
             return Switch { key: None, table: Table::default(), groups, candidates: heirs };
         };
+        let whole = heirs.clone();
         let split: Vec<(Option<i64>, Candidate)> =
             heirs.into_iter().map(|heir| take_key(heir, key)).collect();
         let mut values: Vec<i64> = split.iter().filter_map(|(value, _)| *value).collect();
         values.sort_unstable();
         values.dedup();
+        // Heirs without a condition on the key belong to every group.
+        let everywhere = split.iter().filter(|(value, _)| value.is_none()).count();
+        if everywhere.saturating_mul(values.len()) > limits::MAX_CANDIDATES {
+            let groups = vec![(0, whole.len() as u32)];
+            return Switch { key: None, table: Table::default(), groups, candidates: whole };
+        }
         let mut switch = Switch { key: Some(key), ..Switch::default() };
         let mut group = |wanted: Option<i64>| {
             let first = switch.candidates.len() as u32;

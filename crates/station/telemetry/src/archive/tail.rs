@@ -74,7 +74,7 @@ impl Names {
     /// What is stored of a parameter's definition: values of other definitions are not comparable.
     pub(crate) fn definition(database: &Database, parameter: ParameterId) -> String {
         let Some(parameter) = database.parameter(parameter) else { return String::new() };
-        serde_json::json!({ "kind": parameter.kind.name(), "labels": parameter.labels }).to_string()
+        serde_json::json!({ "kind": parameter.kind.name(), "labels": &parameter.labels[..] }).to_string()
     }
 
     /// The key of a parameter; `None` when the archive has no room for more.
