@@ -19,6 +19,7 @@ impl Server {
         let log = std::fs::File::create(folder.join("server.log"))?;
         let begin = Instant::now();
         let child = command
+            .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
