@@ -69,7 +69,7 @@ impl Default for Config {
             secure_cookie: false,
             max_clients: 256,
             queue_octets: 8 << 20,
-            queue_messages: 1024,
+            queue_messages: 8192,
             frame_octets: 1 << 20,
             message_octets: 256 << 10,
             linger_ms: 4,

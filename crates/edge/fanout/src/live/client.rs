@@ -92,7 +92,7 @@ impl Client {
             Topic::Alarms => {
                 let states = self.station.telemetry.alarms();
                 for alarm in states.iter().filter_map(|state| Alarm::of(&self.station, state)) {
-                    self.outbox.message(ServerMessage::Alarm { alarm: &alarm }.encode(format));
+                    self.outbox.greeting(ServerMessage::Alarm { alarm: &alarm }.encode(format));
                 }
             }
             Topic::Links => {

@@ -112,7 +112,7 @@ impl Tally {
         if !std::mem::take(&mut self.behind) {
             return;
         }
-        let published = station.telemetry.counters().values - self.before;
+        let published = station.telemetry.counters().values.saturating_sub(self.before);
         let lost = published.saturating_sub(self.taken);
         self.taken += lost;
         remember(station);

@@ -62,6 +62,12 @@ impl Outbox {
         self.filled.notify_one();
     }
 
+    /// Adds a message about what there was before the client came.
+    pub(crate) fn greeting(&self, message: Encoded) {
+        self.lock().push_greeting(message);
+        self.filled.notify_one();
+    }
+
     /// Adds the answer to a message of the client.
     pub(crate) fn answer(&self, answer: &ServerMessage<'_, ()>) {
         self.message(answer.encode(self.format));

@@ -30,6 +30,7 @@ enum Entry {
     Values(Chunk),
     State(Topic, Encoded),
     Message(Encoded),
+    Greeting(Encoded),
 }
 
 /// The messages that wait for one client, oldest first.
@@ -40,6 +41,7 @@ pub(crate) struct Queue {
     entries: VecDeque<Entry>,
     octets: usize,
     messages: usize,
+    greetings: usize,
     missed: u64,
     overflown: bool,
 }
@@ -68,7 +70,16 @@ impl From<Encoded> for Frame {
 impl Queue {
     /// An empty queue.
     pub(crate) fn new(format: Format, limits: Limits) -> Self {
-        Self { format, limits, entries: VecDeque::new(), octets: 0, messages: 0, missed: 0, overflown: false }
+        Self {
+            format,
+            limits,
+            entries: VecDeque::new(),
+            octets: 0,
+            messages: 0,
+            greetings: 0,
+            missed: 0,
+            overflown: false,
+        }
     }
 
     /// Adds values; the oldest ones go when there are too many. Returns how many samples were dropped.
@@ -105,6 +116,13 @@ impl Queue {
         }
     }
 
+    /// Adds a message about what there was before the client came. However many there are, they do not count
+    /// as the client being slow.
+    pub(crate) fn push_greeting(&mut self, message: Encoded) {
+        self.greetings += 1;
+        self.entries.push_back(Entry::Greeting(message));
+    }
+
     /// Adds a state that makes older ones of the same topic worthless.
     pub(crate) fn push_state(&mut self, topic: Topic, state: Encoded) {
         self.entries.retain(|entry| !matches!(entry, Entry::State(t, _) if *t == topic));
@@ -118,7 +136,7 @@ impl Queue {
 
     /// Whether there is room for the answer to another message of the client.
     pub(crate) fn has_room(&self) -> bool {
-        self.messages < self.limits.messages.div_ceil(2)
+        self.messages < self.limits.messages.div_ceil(2) && self.greetings == 0
     }
 
     /// The next message. Values that wait one behind the other come as one.
@@ -133,6 +151,10 @@ impl Queue {
             Some(Entry::State(_, state)) => Some(state.into()),
             Some(Entry::Message(message)) => {
                 self.messages -= 1;
+                Some(message.into())
+            }
+            Some(Entry::Greeting(message)) => {
+                self.greetings -= 1;
                 Some(message.into())
             }
             None if self.missed > 0 => Some(self.take_missed()),
@@ -298,9 +320,12 @@ mod tests {
             queue.push_message(pong(Format::Json, n));
         }
         assert!(!queue.overflown());
+        queue.push_greeting(pong(Format::Json, 9));
+        assert!(!queue.overflown(), "what was there before does not count");
         queue.push_message(pong(Format::Json, 4));
         assert!(queue.overflown());
-        assert_eq!(trace(&mut queue), "pong 0 pong 1 pong 2 pong 3");
+        assert_eq!(trace(&mut queue), "pong 0 pong 1 pong 2 pong 3 pong 9");
+        assert!(queue.has_room());
     }
 
     #[test]
