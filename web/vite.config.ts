@@ -7,6 +7,10 @@ import { reportSize } from './build/size.ts';
 export default defineConfig({
   root: import.meta.dirname,
   plugins: [openMct(resolve(import.meta.dirname, 'node_modules/openmct/dist')), reportSize()],
+  preview: {
+    host: '127.0.0.1',
+    proxy: { '/api': { target: process.env['PERIGEE_URL'] ?? 'http://127.0.0.1:8080', ws: true } },
+  },
   // Open MCT's theme carries hacks for browsers long gone.
   css: { lightningcss: { errorRecovery: true } },
   build: {

@@ -16,12 +16,11 @@ export function drawGauge(value: number | null, limits: Limits | null | undefine
   if (value === null || bounds.length === 0) return nothing;
   let low = Math.min(...bounds);
   let high = Math.max(...bounds);
-  // One-sided limits leave room for what is allowed.
-  if (bounds.length === 1 || low === high) {
-    const room = Math.abs(low) || 1;
-    low -= room;
-    high += room;
-  }
+  // Where one side is open there is room for what is allowed.
+  const open = (side: 0 | 1) => Object.values(limits ?? {}).every((range) => (range?.[side] ?? null) === null);
+  const room = 0.8 * Math.max(high - low, Math.abs(low), Math.abs(high)) || 1;
+  if (open(0)) low -= room;
+  if (open(1)) high += room;
   const margin = (high - low) * 0.15;
   low -= margin;
   high += margin;
