@@ -147,7 +147,7 @@ impl Database {
         &self.containers
     }
 
-    /// The parameter with this id. Ids come from this database; any other gives the first parameter's panic.
+    /// The parameter with this id.
     pub fn parameter(&self, id: ParameterId) -> Option<&Parameter> {
         self.parameters.get(id.0 as usize)
     }

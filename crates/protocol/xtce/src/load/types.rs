@@ -78,10 +78,10 @@ impl<'a> Loader<'a> {
             parameter.unit.clone_from(&scalar.unit);
             match &scalar.engineering {
                 Engineering::Enumerated(enumeration) => {
-                    parameter.labels = labels(*index, &enumeration.labels)
+                    parameter.labels = labels(*index, &enumeration.labels);
                 }
                 Engineering::Boolean { zero, one } => {
-                    parameter.labels = labels(*index, &[zero.clone(), one.clone()])
+                    parameter.labels = labels(*index, &[zero.clone(), one.clone()]);
                 }
                 Engineering::Integer { signed } => {
                     parameter.kind = if *signed { Kind::Signed } else { Kind::Unsigned };
