@@ -90,7 +90,7 @@ fn xtce(definition: &str) -> Option<(String, Vec<usize>)> {
 }
 
 fn check(folder: &str) -> Option<()> {
-    let folder_path = shared_data(&format!("ccsdspy/hs/{folder}"))?;
+    let folder_path = shared_data(format!("ccsdspy/hs/{folder}"))?;
     let definition = fs::read_to_string(folder_path.join("defs.csv")).expect("readable");
     let expected = fs::read_to_string(folder_path.join(format!("expected-{folder}.csv"))).expect("readable");
     let files = fs::read_dir(&folder_path).expect("readable").filter_map(Result::ok);

@@ -11,7 +11,7 @@ use crate::packets::packets;
 
 /// Decodes every packet; compares the first with the expected ones. Returns how many were decoded.
 fn check(xtce: &str, root: Option<&str>, data: &str, skip: usize, expected: &str) -> Option<(usize, usize)> {
-    let read = |name| Some(fs::read(shared_data(&format!("space-packet-parser/{name}"))?).expect("readable"));
+    let read = |name| Some(fs::read(shared_data(format!("space-packet-parser/{name}"))?).expect("readable"));
     let xml = String::from_utf8(read(xtce)?).expect("UTF-8");
     let octets = read(data)?;
     let expected: Vec<Json> = serde_json::from_slice(&read(expected)?).expect("JSON");
