@@ -1,2 +1,5 @@
+//! Fuzzes the loading of mission databases; what must hold is said at the function that is called.
+
 #![no_main]
+
 libfuzzer_sys::fuzz_target!(|data: &[u8]| perigee_xtce::fuzzing::load(data));
