@@ -1,6 +1,7 @@
 //! `make bench`: each figure beside a peer on the same input in the same run, and beside the limit of the
 //! machine. Sections are named on the command line; all of them run when none is.
 
+mod bulk;
 mod chain;
 mod coding;
 mod libfec;
@@ -14,13 +15,15 @@ use table::Row;
 
 type Section = fn() -> anyhow::Result<Vec<Row>>;
 
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("coding", coding::run),
     ("chain", chain::run),
     ("xtce", xtce::run),
+    ("bulk", bulk::run),
     ("values", values::run),
     ("live", live::run),
     ("start", live::start),
+    ("hold", live::hold::run),
 ];
 
 fn main() -> anyhow::Result<()> {

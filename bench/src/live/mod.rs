@@ -5,6 +5,7 @@
 //! so that latency is taken from the socket that sends to the socket that receives, in one process.
 
 pub mod client;
+pub mod hold;
 pub mod perigee;
 pub mod server;
 pub mod yamcs;

@@ -13,16 +13,40 @@ use super::server::{Server, http_get};
 const HTTP_PORT: u16 = 18280;
 /// Where the packets go.
 pub const UDP_PORT: u16 = 18016;
+/// Where the frames go.
+pub const FRAMES_PORT: u16 = 18017;
 
-/// Starts Perigee with an empty archive in `folder`.
+/// Starts Perigee with an empty archive in `folder`, listening for packets.
 pub fn start(folder: &Path, xtce: &Path) -> anyhow::Result<Server> {
+    let link = format!(
+        "name = \"udp-in\"\nkind = \"udp\"\naddress = \"127.0.0.1:{UDP_PORT}\"\ncontent = \"packets\"\n"
+    );
+    start_with(folder, xtce, "", &link)
+}
+
+/// Starts Perigee without an archive, listening for frames as the link file says.
+pub fn start_with_frames(folder: &Path, xtce: &Path, link_file: &str) -> anyhow::Result<Server> {
+    let path = folder.join("link.toml");
+    std::fs::write(&path, link_file)?;
+    let link = format!(
+        "name = \"frames\"\nkind = \"tcp-server\"\naddress = \"127.0.0.1:{FRAMES_PORT}\"\nparameters = \"{}\"\n",
+        path.display()
+    );
+    start_with(folder, xtce, "archive.enabled = false\n", &link)
+}
+
+/// The address of a part of the API.
+pub fn api(path: &str) -> String {
+    format!("http://127.0.0.1:{HTTP_PORT}/api/{path}")
+}
+
+fn start_with(folder: &Path, xtce: &Path, telemetry: &str, link: &str) -> anyhow::Result<Server> {
     let program = std::env::var("PERIGEE_BIN").context("PERIGEE_BIN is not set: use bench/run")?;
     let configuration = folder.join("perigee.toml");
     std::fs::write(
         &configuration,
         format!(
-            "[node]\nstate = \"{}\"\n[telemetry]\ndatabase = \"{}\"\ntime.kind = \"reception\"\n\
-             [[link]]\nname = \"udp-in\"\nkind = \"udp\"\naddress = \"127.0.0.1:{UDP_PORT}\"\ncontent = \"packets\"\n",
+            "[node]\nstate = \"{}\"\n[telemetry]\ndatabase = \"{}\"\ntime.kind = \"reception\"\n{telemetry}[[link]]\n{link}",
             folder.join("state").display(),
             xtce.display(),
         ),
