@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use perigee_part::stream::Next;
 use perigee_telemetry::AlarmState;
 use perigee_xtce::ParameterId;
+use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::dictionary::{latest_of, samples};
@@ -18,8 +19,8 @@ use crate::wire::server::ServerMessage;
 /// How often states that change all the time are sent at the most.
 const STATES: Duration = Duration::from_millis(500);
 
-/// Batches that are taken in one go, before anything else gets its turn.
-const AT_ONCE: usize = 64;
+/// Batches that are taken in one go, before the clients' tasks get their turn.
+const AT_ONCE: usize = 16;
 
 /// Delivers until the publishers are gone; calls `ready` once nothing that is published can be lost unseen.
 pub(crate) async fn deliver(station: &Station, ready: impl FnOnce()) {
@@ -36,24 +37,29 @@ pub(crate) async fn deliver(station: &Station, ready: impl FnOnce()) {
         let due = station.hub().next_due();
         tokio::select! {
             next = batches.next() => {
-                let mut next = Some(next);
-                for _ in 0..AT_ONCE {
+                let mut next = next;
+                for left in (0..AT_ONCE).rev() {
                     match next {
-                        Some(Next::Record(batch)) => {
+                        Next::Record(batch) => {
                             tally.taken += batch.values.entries.len() as u64;
                             let values = samples(&station.database, &batch);
                             let dropped = station.hub().values(values, Instant::now());
                             station.metrics.missed.inc_by(dropped);
                         }
-                        Some(Next::Missed(_)) => tally.behind = true,
-                        Some(Next::End) => return,
-                        None => {
-                            tally.settle(station);
-                            break;
-                        }
+                        Next::Missed(_) => tally.behind = true,
+                        Next::End => return,
                     }
-                    next = batches.try_next();
+                    if left == 0 {
+                        break;
+                    }
+                    let Some(more) = batches.try_next() else {
+                        tally.settle(station);
+                        break;
+                    };
+                    next = more;
                 }
+                // Those who were woken may wait on this very thread: catching up must not hold them up.
+                yield_now().await;
             },
             next = changes.next() => match next {
                 Next::Record(change) => {

@@ -124,6 +124,23 @@ async fn a_slow_client_loses_the_oldest_values_and_is_told_how_many() {
     rig.stop().await;
 }
 
+// On one thread, so that the whole burst waits before the first of it is taken.
+#[tokio::test(flavor = "current_thread")]
+async fn a_burst_arrives_whole_and_in_order() {
+    let mut rig = Rig::new().await;
+    let counter = rig.id("/Sat/Counter").await;
+    let mut client = Client::msgpack(rig.address).await;
+    client.say(json!({"op": "subscribe", "parameters": [counter]})).await;
+    client.settle().await;
+    // Fewer than the stream holds, and many more than are taken in one go.
+    for n in 0..800 {
+        rig.source.packets(&[Packet::new(n)]);
+    }
+    let seen: Vec<_> = client.samples(800).await.iter().map(|s| s["v"].as_u64().unwrap()).collect();
+    assert_eq!(seen, (0..800).collect::<Vec<_>>());
+    rig.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interval_thins_a_parameter_out() {
     let mut rig = Rig::new().await;
