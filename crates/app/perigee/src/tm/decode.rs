@@ -211,7 +211,7 @@ impl Counts {
         let reasons = reasons.join(", ");
         anyhow::ensure!(
             rejected < self.packets,
-            "{name}: none of {} packets was decoded: {reasons}\nhint: is it the right database, and the right --root?",
+            "{name}: none of {} packets was decoded: {reasons}\nhint: is it the right database, and the right --root? frames need --link",
             self.packets
         );
         eprintln!("perigee: not decoded in {name}, of {} packets: {reasons}", self.packets);

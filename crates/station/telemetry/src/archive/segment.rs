@@ -192,6 +192,16 @@ impl Column {
         if calibrated {
             eng.decode(count, from)?;
         }
+        if self.len() == 0 {
+            // All of the column, as when a finished segment is read: it is taken as it is.
+            self.rows = match dense {
+                true if row == 0 => None,
+                true => Some((row as u32..(row + count) as u32).collect()),
+                false => Some(rows),
+            };
+            (self.raw, self.eng, self.calibrated, self.severities) = (raw, eng, calibrated, severities);
+            return Ok(());
+        }
         let mut arena = Vec::new();
         let severities = severities.iter().flat_map(|&(severity, run)| (0..run).map(move |_| severity));
         for (at, severity) in (0..count).zip(severities) {
