@@ -130,10 +130,11 @@ fn recording() -> Vec<u8> {
 fn every_format_has_the_same_values_and_a_short_file_is_told() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name).display().to_string();
-    std::fs::write(path("db.xml"), DATABASE).expect("written");
-    std::fs::write(path("packets"), recording()).expect("written");
+    let (database, packets) = (path("db.xml"), path("packets"));
+    std::fs::write(&database, DATABASE).expect("written");
+    std::fs::write(&packets, recording()).expect("written");
     let run = |more: &[&str]| {
-        let all = [&["--xtce", &path("db.xml"), "--skip-header", "2", &path("packets")], more].concat();
+        let all = [&["--xtce", &database, "--skip-header", "2", &packets], more].concat();
         let output = decode(&all);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains("13 octets"), "{said}");
@@ -167,7 +168,7 @@ fn every_format_has_the_same_values_and_a_short_file_is_told() {
     }
 
     assert_eq!(run(&["--strict"]).status.code(), Some(3));
-    let wrong = decode(&["--xtce", &path("packets"), &path("packets")]);
+    let wrong = decode(&["--xtce", &packets, &packets]);
     assert_eq!(wrong.status.code(), Some(1));
     assert_eq!(
         decode(&["--format", "parquet", "--xtce", "x", "y"]).status.code(),
