@@ -40,9 +40,8 @@ soak: ## the long forms: fuzzing, kill storms, hours of load
 	@scripts/need test
 	@scripts/soak
 
-bench: ## side by side with the peers
-	@scripts/need build
-	@bench/run
+bench: build ## side by side with the peers; SECTIONS="coding live" and such for a part of it
+	@bench/run $(SECTIONS)
 
 clean: ## remove what was built here
 	rm -rf target web/dist web/node_modules

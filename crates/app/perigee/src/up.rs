@@ -143,9 +143,15 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
         true => ("page", configuration.fanout.listen),
         false => ("admin", configuration.admin.listen),
     };
+    // Hashing a password takes long by design: as long as all the rest of a first start.
+    let first_admin = {
+        let access = access.clone();
+        std::thread::spawn(move || access.first_admin())
+    };
     wire(&mut node, configuration, &access, wanted)?;
     let address = services.http.local_address(listen);
-    if let Some(password) = access.first_admin()? {
+    let first_admin = first_admin.join().map_err(|_| anyhow!("making the first account failed"))?;
+    if let Some(password) = first_admin? {
         say(&format!("account  admin, one-time password {} (shown only now)", password.expose()));
     }
 

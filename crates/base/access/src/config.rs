@@ -4,29 +4,23 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// How long people stay logged in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Minutes without a request after which a session of the page ends.
-    pub session_idle_min: u64,
-    /// Hours after which a session ends in any case.
-    pub session_lifetime_h: u64,
+    /// A session of the page ends after so long without a request.
+    #[serde(with = "humantime_serde")]
+    pub session_idle: Duration,
+    /// A session ends after so long in any case.
+    #[serde(with = "humantime_serde")]
+    pub session_lifetime: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
         // A shift, and one login a day.
-        Self { session_idle_min: 12 * 60, session_lifetime_h: 24 }
-    }
-}
-
-impl Config {
-    pub(crate) fn idle(&self) -> Duration {
-        Duration::from_secs(self.session_idle_min.saturating_mul(60))
-    }
-
-    pub(crate) fn lifetime(&self) -> Duration {
-        Duration::from_secs(self.session_lifetime_h.saturating_mul(3600))
+        Self { session_idle: HOUR * 12, session_lifetime: HOUR * 24 }
     }
 }

@@ -127,9 +127,13 @@ impl Access {
     /// Makes the account `admin` when there is no account at all, and gives its one-time password: the
     /// only time that it can be seen.
     pub fn first_admin(&self) -> Result<Option<Secret>, AccessError> {
+        if !self.store().accounts()?.is_empty() {
+            return Ok(None);
+        }
         let password = Secret::one_time_password();
         let hash = password::hash(&password)?;
         let made = self.store().change(|accounts| {
+            // Another process may have been faster.
             if accounts.is_empty() {
                 accounts.add(Account::new("admin", Role::Admin, hash, true)?)?;
                 return Ok(true);

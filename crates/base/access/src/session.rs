@@ -26,7 +26,7 @@ struct Entry {
 
 impl Sessions {
     pub(crate) fn new(config: &Config) -> Self {
-        Self { idle: config.idle(), lifetime: config.lifetime(), open: HashMap::new() }
+        Self { idle: config.session_idle, lifetime: config.session_lifetime, open: HashMap::new() }
     }
 
     pub(crate) fn open(&mut self, name: &str, now: SystemTime) -> Secret {
@@ -80,7 +80,10 @@ mod tests {
     use super::*;
 
     fn sessions() -> Sessions {
-        Sessions::new(&Config { session_idle_min: 10, session_lifetime_h: 1 })
+        Sessions::new(&Config {
+            session_idle: Duration::from_secs(600),
+            session_lifetime: Duration::from_secs(3600),
+        })
     }
 
     #[test]

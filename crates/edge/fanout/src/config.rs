@@ -37,15 +37,19 @@ pub struct Config {
     /// Octets of one message from a live client.
     pub message_octets: usize,
     /// Values are gathered for so long after a message was sent; the first after a pause goes at once.
-    pub linger_ms: u64,
-    /// Seconds between pings to a live client.
-    pub ping_s: u64,
-    /// Seconds after which a live client is closed that takes nothing or answers no ping.
-    pub idle_s: u64,
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
+    /// Time between pings to a live client.
+    #[serde(with = "humantime_serde")]
+    pub ping: Duration,
+    /// A live client that takes nothing or answers no ping for so long is closed.
+    #[serde(with = "humantime_serde")]
+    pub idle: Duration,
     /// Queries of the archive that run at a time; others wait.
     pub max_queries: usize,
-    /// Seconds after which a query of the archive is given up.
-    pub query_s: u64,
+    /// A query of the archive that takes longer is given up.
+    #[serde(with = "humantime_serde")]
+    pub query: Duration,
 }
 
 /// What people may do who have not logged in.
@@ -72,11 +76,11 @@ impl Default for Config {
             queue_messages: 8192,
             frame_octets: 1 << 20,
             message_octets: 256 << 10,
-            linger_ms: 4,
-            ping_s: 20,
-            idle_s: 60,
+            linger: Duration::from_millis(4),
+            ping: Duration::from_secs(20),
+            idle: Duration::from_secs(60),
             max_queries: 4,
-            query_s: 8,
+            query: Duration::from_secs(8),
         }
     }
 }
@@ -94,11 +98,11 @@ impl Config {
         if self.queue_octets < self.frame_octets {
             return wrong("queue_octets must be at least frame_octets");
         }
-        if self.ping_s == 0 || self.idle_s <= self.ping_s {
-            return wrong("ping_s must be at least 1 and idle_s longer than ping_s");
+        if self.ping.is_zero() || self.idle <= self.ping {
+            return wrong("ping must be longer than 0 s and idle longer than ping");
         }
-        if self.query_s == 0 || self.linger_ms > 1000 {
-            return wrong("query_s must be at least 1 and linger_ms at most 1000");
+        if self.query.is_zero() || self.linger > Duration::from_secs(1) {
+            return wrong("query must be longer than 0 s and linger at most 1 s");
         }
         if let Some(origin) = self.origins.iter().find(|o| !is_origin(o)) {
             return wrong(&format!(
@@ -106,11 +110,6 @@ impl Config {
             ));
         }
         Ok(())
-    }
-
-    /// The longest silence of a live client.
-    pub(crate) fn idle(&self) -> Duration {
-        Duration::from_secs(self.idle_s)
     }
 }
 
@@ -136,7 +135,7 @@ mod tests {
         let bad = [
             Config { max_clients: 0, ..Config::default() },
             Config { queue_octets: 1, ..Config::default() },
-            Config { ping_s: 60, idle_s: 60, ..Config::default() },
+            Config { ping: Duration::from_secs(60), ..Config::default() },
             Config { origins: vec!["https://a.example/path".into()], ..Config::default() },
         ];
         for config in bad {

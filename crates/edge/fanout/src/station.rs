@@ -1,7 +1,6 @@
 //! What every request and every live client shares: the neighbours, the hub, the limits.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use perigee_access::Access;
@@ -89,7 +88,7 @@ impl Station {
         self: Arc<Self>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let limit = Duration::from_secs(self.config.query_s);
+        let limit = self.config.query;
         let queries = Arc::clone(&self.queries);
         let answer = timeout(limit, async {
             let place = queries.acquire_owned().await;

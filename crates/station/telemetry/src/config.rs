@@ -120,23 +120,27 @@ pub struct ArchiveConfig {
     pub packets: bool,
     /// Keep parameter values: what history is drawn from.
     pub values: bool,
-    /// Milliseconds from one transaction to the next: as much as a kill may lose. 20 to 10,000.
-    pub commit_ms: u64,
+    /// From one transaction to the next: as much as a kill may lose. 20 ms to 10 s.
+    #[serde(with = "humantime_serde")]
+    pub commit: Duration,
     /// A transaction is made earlier when so many values wait for it.
     pub commit_values: u64,
     /// MiB that may wait between the links and the archive.
     pub queue_mib: usize,
-    /// Milliseconds that a link waits, once, for room in a full queue; after that the archive's share is
+    /// For so long a link waits, once, for room in a full queue; after that the archive's share is
     /// dropped and counted until half the queue is free. Live values are published before.
-    pub wait_ms: u64,
+    #[serde(with = "humantime_serde")]
+    pub wait: Duration,
     /// MiB of values that are gathered before they are written as finished segments.
     pub segments_mib: usize,
     /// Packets of one container that make a finished segment.
     pub segment_rows: usize,
-    /// Minutes after which a segment is finished, however small.
-    pub segment_minutes: u64,
-    /// Days that anything is kept after its reception; 0: for ever.
-    pub keep_days: u32,
+    /// A segment is finished after so long, however small. 1 minute to 1 day.
+    #[serde(with = "humantime_serde")]
+    pub segment_age: Duration,
+    /// Anything is kept for so long after its reception; `0s`: for ever.
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
     /// MiB that the file may take before the oldest is removed; 0: as many as there are.
     pub keep_mib: u64,
     /// History queries that may be answered at once.
@@ -151,14 +155,14 @@ impl Default for ArchiveConfig {
             frames: true,
             packets: true,
             values: true,
-            commit_ms: 200,
+            commit: Duration::from_millis(200),
             commit_values: 100_000,
             queue_mib: 32,
-            wait_ms: 100,
+            wait: Duration::from_millis(100),
             segments_mib: 16,
             segment_rows: 4096,
-            segment_minutes: 10,
-            keep_days: 0,
+            segment_age: Duration::from_secs(600),
+            keep: Duration::ZERO,
             keep_mib: 10_240,
             readers: 4,
         }
@@ -174,13 +178,10 @@ impl ArchiveConfig {
     /// Checks the table; relative paths start in `state`.
     pub(crate) fn check(&self, state: &Path) -> Result<Settings, PartError> {
         let bounds = [
-            ("commit_ms", self.commit_ms, 20, 10_000),
             ("commit_values", self.commit_values, 1, 10_000_000),
             ("queue_mib", self.queue_mib as u64, 1, 65_536),
-            ("wait_ms", self.wait_ms, 0, 60_000),
             ("segments_mib", self.segments_mib as u64, 1, 65_536),
             ("segment_rows", self.segment_rows as u64, 16, 1_000_000),
-            ("segment_minutes", self.segment_minutes, 1, 1440),
             ("readers", self.readers as u64, 1, 64),
         ];
         for (key, value, least, most) in bounds {
@@ -190,20 +191,34 @@ impl ArchiveConfig {
                 )));
             }
         }
+        let seconds = Duration::from_secs;
+        let spans = [
+            ("commit", self.commit, Duration::from_millis(20), seconds(10)),
+            ("wait", self.wait, Duration::ZERO, seconds(60)),
+            ("segment_age", self.segment_age, seconds(60), seconds(86_400)),
+        ];
+        for (key, value, least, most) in spans {
+            if !(least..=most).contains(&value) {
+                return Err(PartError::Configuration(format!(
+                    "telemetry.archive.{key} is {value:?}; it must be {least:?} to {most:?}"
+                )));
+            }
+        }
         Ok(Settings {
             path: self.file(state),
             frames: self.frames,
             packets: self.packets,
             values: self.values,
-            commit_every: Duration::from_millis(self.commit_ms),
+            commit_every: self.commit,
             commit_values: self.commit_values,
             queue_octets: self.queue_mib << 20,
-            patience: Duration::from_millis(self.wait_ms),
+            patience: self.wait,
             segment_rows: self.segment_rows,
-            segment_age: Duration::from_secs(60 * self.segment_minutes),
+            segment_age: self.segment_age,
             tail_octets: self.segments_mib << 20,
             retention: Retention {
-                age_ns: (self.keep_days > 0).then(|| i64::from(self.keep_days) * 86_400 * 1_000_000_000),
+                age_ns: (!self.keep.is_zero())
+                    .then(|| i64::try_from(self.keep.as_nanos()).unwrap_or(i64::MAX)),
                 octets: (self.keep_mib > 0).then(|| self.keep_mib.saturating_mul(1 << 20)),
             },
             readers: self.readers,

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod load;
+mod noise;
 mod station;
+mod support;
 mod tm_decode;
 mod tm_recordings;

@@ -6,28 +6,11 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use perigee_testkit::Station;
 use perigee_testkit::station::Signal;
-use perigee_testkit::{Answer, Station};
 use serde_json::{Value, json};
 
-const PERIGEE: &str = env!("CARGO_BIN_EXE_perigee");
-
-fn json(answer: &Answer) -> Value {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    serde_json::from_slice(&answer.body).unwrap()
-}
-
-/// Asks again until `found` finds what it looks for.
-fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "no {what}");
-        sleep(Duration::from_millis(50));
-    }
-}
+use crate::support::{PERIGEE, json, wait_for};
 
 #[test]
 fn it_needs_no_configuration_and_shows_what_the_satellite_sends() {

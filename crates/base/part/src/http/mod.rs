@@ -32,13 +32,15 @@ pub const DEFAULT_ADDRESS: SocketAddr =
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Seconds within which a request must arrive whole, and for which an idle connection is kept.
-    pub read_timeout_s: u64,
-    /// Seconds within which a response must begin, and in each of which periods the client must take
-    /// 64 KiB of it.
-    pub write_timeout_s: u64,
-    /// Seconds for which the client of an event stream or an upgraded connection may take nothing at all.
-    pub stream_timeout_s: u64,
+    /// A request must arrive whole within this time; an idle connection is kept for as long.
+    #[serde(with = "humantime_serde")]
+    pub read_timeout: Duration,
+    /// A response must begin within this time, and in each such period the client must take 64 KiB of it.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    /// For so long the client of an event stream or an upgraded connection may take nothing at all.
+    #[serde(with = "humantime_serde")]
+    pub stream_timeout: Duration,
     /// Octets of a request's line and headers; up to twice as many may slip in with one read.
     pub header_octets: usize,
     /// Octets of a request's body.
@@ -50,27 +52,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            read_timeout_s: 5,
-            write_timeout_s: 10,
-            stream_timeout_s: 60,
+            read_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(10),
+            stream_timeout: Duration::from_secs(60),
             header_octets: 32 * 1024,
             body_octets: 1024 * 1024,
             connections: 1024,
         }
-    }
-}
-
-impl Limits {
-    fn read_timeout(&self) -> Duration {
-        Duration::from_secs(self.read_timeout_s)
-    }
-
-    fn stream_timeout(&self) -> Duration {
-        Duration::from_secs(self.stream_timeout_s)
-    }
-
-    fn write_timeout(&self) -> Duration {
-        Duration::from_secs(self.write_timeout_s)
     }
 }
 

@@ -93,11 +93,10 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let limits = self.listeners.node.limits.clone();
         let exempt = Exempt::default();
-        let socket =
-            Socket::new(stream, limits.write_timeout(), limits.stream_timeout(), exempt.clone(), place);
+        let socket = Socket::new(stream, limits.write_timeout, limits.stream_timeout, exempt.clone(), place);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(limits.read_timeout())
+            .header_read_timeout(limits.read_timeout)
             .max_buf_size(limits.header_octets.max(8 * 1024));
         let routes = self.routes;
         let service = service_fn(move |request| {
@@ -126,9 +125,9 @@ async fn answer(
     limits: Limits,
     exempt: Exempt,
 ) -> Response {
-    let mut request = request.map(|body| Upload::new(body, limits.read_timeout(), limits.body_octets));
+    let mut request = request.map(|body| Upload::new(body, limits.read_timeout, limits.body_octets));
     request.extensions_mut().insert(ConnectInfo(peer));
-    let answered = tokio::time::timeout(limits.write_timeout(), routes.current().oneshot(request)).await;
+    let answered = tokio::time::timeout(limits.write_timeout, routes.current().oneshot(request)).await;
     let Ok(answered) = answered else {
         return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "no answer was ready in time")
             .into_response();

@@ -16,7 +16,14 @@ use super::*;
 const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 fn limits() -> Limits {
-    Limits { read_timeout_s: 1, write_timeout_s: 1, body_octets: 1000, connections: 3, ..Limits::default() }
+    let second = Duration::from_secs(1);
+    Limits {
+        read_timeout: second,
+        write_timeout: second,
+        body_octets: 1000,
+        connections: 3,
+        ..Limits::default()
+    }
 }
 
 struct Server {

@@ -5,11 +5,10 @@ use perigee_part::http::axum::http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode, header, uri::Authority,
 };
 
-/// The page loads nothing from elsewhere and compiles no strings. Styles may stand in the document because
-/// the page's framework sets them on elements; images may be `data:` and `blob:` for the same reason, and
-/// for plots that are saved as pictures.
+/// The page loads nothing from elsewhere, compiles no strings and has no styles in its text. Images may be
+/// `data:` and `blob:` for the page's framework, and for plots that are saved as pictures.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; \
-     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; manifest-src 'self'; \
+     style-src 'self'; img-src 'self' data: blob:; font-src 'self'; manifest-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Sent with every answer.

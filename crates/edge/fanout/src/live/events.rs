@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
@@ -61,8 +60,8 @@ fn events(
     caller: Caller,
     client: Client,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    let linger = Duration::from_millis(station.config.linger_ms);
-    let ping = Duration::from_secs(station.config.ping_s);
+    let linger = station.config.linger;
+    let ping = station.config.ping;
     stream::unfold((station, caller, client, false), move |(station, caller, client, pause)| async move {
         if pause {
             sleep(linger).await;

@@ -91,7 +91,7 @@ type Farewell = Option<(u16, &'static str)>;
 async fn read(station: &Station, client: &Client, mut stream: SplitStream<WebSocket>) -> Farewell {
     let mut debt = Debt::default();
     loop {
-        let Ok(next) = timeout(station.config.idle(), stream.next()).await else {
+        let Ok(next) = timeout(station.config.idle, stream.next()).await else {
             return Some((close_code::POLICY, "no sign of life"));
         };
         let json = client.outbox.format() == Format::Json;
@@ -126,8 +126,8 @@ async fn write(
     client: &Client,
     sink: &mut SplitSink<WebSocket, Message>,
 ) -> Farewell {
-    let linger = Duration::from_millis(station.config.linger_ms);
-    let period = Duration::from_secs(station.config.ping_s);
+    let linger = station.config.linger;
+    let period = station.config.ping;
     let mut pings = interval_at(Instant::now() + period, period);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -137,7 +137,7 @@ async fn write(
                 if !caller.is_good(&station.access) {
                     return Some((close_code::POLICY, "the session has ended"));
                 }
-                match timeout(station.config.idle(), sink.send(Message::Ping(Default::default()))).await {
+                match timeout(station.config.idle, sink.send(Message::Ping(Default::default()))).await {
                     Ok(Ok(())) => continue,
                     _ => return None,
                 }
@@ -148,7 +148,7 @@ async fn write(
         };
         let samples = frame.samples;
         client.count_sent(&frame);
-        match timeout(station.config.idle(), sink.send(message(client.outbox.format(), frame))).await {
+        match timeout(station.config.idle, sink.send(message(client.outbox.format(), frame))).await {
             Ok(Ok(())) => {}
             _ => return None,
         }

@@ -1,5 +1,7 @@
 //! Server-sent events.
 
+use std::time::Duration;
+
 use perigee_fanout::Config;
 use perigee_part::http::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,7 +49,7 @@ async fn events_carry_the_same_messages() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_takes_nothing_at_all_loses_the_stream() {
-    let limits = Limits { stream_timeout_s: 1, ..Limits::default() };
+    let limits = Limits { stream_timeout: Duration::from_secs(1), ..Limits::default() };
     let mut rig = Rig::build(Config::default(), perigee_telemetry::Config::default(), limits).await;
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();

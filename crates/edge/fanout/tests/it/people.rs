@@ -1,5 +1,7 @@
 //! Who may do what.
 
+use std::time::Duration;
+
 use perigee_access::Role;
 use perigee_fanout::{Anonymous, Config};
 use serde_json::json;
@@ -103,7 +105,7 @@ async fn without_anonymous_reading_everything_needs_a_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_with_the_session_that_opened_it() {
-    let config = Config { anonymous: Anonymous::None, ping_s: 1, idle_s: 60, ..Config::default() };
+    let config = Config { anonymous: Anonymous::None, ping: Duration::from_secs(1), ..Config::default() };
     let rig = Rig::with(config).await;
     let token = format!("Bearer {}", rig.token("olga", Role::Observer));
     let mut client = Client::open(rig.address, &[("authorization", &token)], None).await.unwrap();

@@ -244,8 +244,8 @@ async fn there_are_only_so_many_clients_and_a_stop_says_goodbye() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn time_outs_end_slow_requests_and_silent_clients_and_nobody_else() {
-    let config = Config { ping_s: 1, idle_s: 3, ..Config::default() };
-    let limits = Limits { read_timeout_s: 1, ..Limits::default() };
+    let config = Config { ping: Duration::from_secs(1), idle: Duration::from_secs(3), ..Config::default() };
+    let limits = Limits { read_timeout: Duration::from_secs(1), ..Limits::default() };
     let rig = Rig::build(config, perigee_telemetry::Config::default(), limits).await;
     let mut lively = Client::json(rig.address).await;
     lively.say(json!({"op": "subscribe", "parameters": "*"})).await;

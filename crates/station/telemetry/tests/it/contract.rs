@@ -41,7 +41,7 @@ fn wrong_configurations_are_refused_by_key() {
     let services = services(state.path());
     type Change = fn(&mut Config);
     let cases: [(&str, Change); 5] = [
-        ("commit_ms", |config| config.archive.commit_ms = 1),
+        ("commit", |config| config.archive.commit = Duration::from_millis(1)),
         ("queue_mib", |config| config.archive.queue_mib = 0),
         ("stream_batches", |config| config.stream_batches = 0),
         ("no parameter named", |config| config.time = TimeConfig::Parameter { name: "Nope".into() }),

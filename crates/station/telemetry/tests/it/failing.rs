@@ -60,7 +60,7 @@ fn an_archive_in_use_or_of_another_program_or_of_a_newer_one_is_refused() {
 fn what_is_too_old_goes() {
     let state = tempfile::tempdir().unwrap();
     let mut config = config();
-    config.archive.keep_days = 1;
+    config.archive.keep = Duration::from_secs(86_400);
     config.archive.segment_rows = 16;
     let station = Station::start(state.path(), config, &usual()).unwrap();
     let now = Timestamp::now();

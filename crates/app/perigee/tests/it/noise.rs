@@ -1,0 +1,58 @@
+//! From the simulated satellite over a noisy channel and a real socket into the archive: what the code can
+//! mend is mended, and what it cannot is accounted for.
+
+use perigee_testkit::Station;
+use serde_json::Value;
+
+use crate::support::{PERIGEE, json, wait_for};
+
+/// Enough for a few hundred thousand channel symbols in error at the highest rate.
+const FRAMES: u64 = 500;
+
+/// The state of the link once so many frames have come, at this bit error rate.
+fn link_at(bit_error_rate: &str) -> Value {
+    let errors = format!("simulator.bit_error_rate={bit_error_rate}");
+    let load = ["--set", "simulator.fill=true", "--set", "simulator.bit_rate=8000000", "--set", &errors];
+    let station = Station::start(PERIGEE, &load);
+    wait_for("frames", || {
+        let link = json(&station.get("/api/links"))["links"][0].clone();
+        (number(&link, "frames") + number(&link, "uncorrectable") >= FRAMES).then_some(link)
+    })
+}
+
+fn number(link: &Value, key: &str) -> u64 {
+    link[key].as_u64().unwrap()
+}
+
+#[test]
+fn nothing_is_mended_on_a_clean_channel() {
+    let link = link_at("0.0");
+    assert_eq!(number(&link, "corrected_symbols"), 0, "{link}");
+    assert_eq!((number(&link, "gaps"), number(&link, "uncorrectable")), (0, 0), "{link}");
+    assert_eq!(link["rejections"], serde_json::json!({}), "{link}");
+}
+
+#[test]
+fn a_wrong_bit_in_ten_thousand_is_mended_wherever_it_falls() {
+    let link = link_at("1e-4");
+    // About one bit of a frame of 10,200.
+    assert!(number(&link, "corrected_symbols") > FRAMES / 2, "{link}");
+    assert_eq!((number(&link, "gaps"), number(&link, "uncorrectable")), (0, 0), "{link}");
+    assert_eq!(link["rejections"], serde_json::json!({}), "{link}");
+}
+
+#[test]
+fn three_wrong_bits_in_a_thousand_are_nearly_all_mended_and_the_rest_is_told() {
+    let link = link_at("3e-3");
+    assert_eq!(link["frame_lock"], true, "{link}");
+    // Some 30 symbols of a frame of 1,275.
+    assert!(number(&link, "corrected_symbols") > 25 * FRAMES, "{link}");
+    // 16 of 255 symbols can be mended, 6 are wrong on average: one codeword in several thousand has more.
+    let lost = number(&link, "uncorrectable");
+    assert!(lost * 50 < number(&link, "frames"), "{link}");
+    // Every gap has a frame that was told to be uncorrectable, or too short a lock before it.
+    let told: u64 =
+        link["rejections"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert!(number(&link, "gaps") <= told, "{link}");
+    assert_eq!(told > 0, lost > 0, "{link}");
+}
