@@ -77,10 +77,11 @@ impl Store {
     }
 
     fn write(&self, accounts: &Accounts) -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(accounts)?;
+        text.push('\n');
         // Temporary files have mode 0600.
         let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-        serde_json::to_writer_pretty(&mut file, accounts)?;
-        file.write_all(b"\n")?;
+        file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(&self.path).map_err(|refused| refused.error)?;
         File::open(&self.directory)?.sync_all()
