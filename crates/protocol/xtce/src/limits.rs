@@ -12,6 +12,8 @@ pub const MAX_PARAMETERS: usize = 1 << 20;
 pub const MAX_LEAVES: usize = 4096;
 /// Problems told of one database.
 pub const MAX_PROBLEMS: usize = 200;
+/// Notices given of one database; what is beyond them is counted.
+pub const MAX_NOTICES: usize = 1000;
 /// Length of an inheritance chain of types or containers, and depth of included containers.
 pub const MAX_NESTING: usize = 64;
 /// Steps of a compiled plan, after the included containers and fixed repeats are written out.

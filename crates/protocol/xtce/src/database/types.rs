@@ -56,6 +56,16 @@ impl Dimension {
     }
 }
 
+impl Dimension {
+    /// Whether a part of an array with these bounds lies in the array, as far as both are fixed.
+    pub(crate) fn may_lie_in(&self, whole: &Dimension) -> bool {
+        match (&self.end, &whole.end) {
+            (IntegerValue::Fixed(end), IntegerValue::Fixed(last)) => end <= last,
+            _ => true,
+        }
+    }
+}
+
 /// Size in bits of a type, where it is fixed.
 pub(crate) fn fixed_bits(types: &[Type], id: TypeId, depth: usize) -> Option<i64> {
     if depth > limits::MAX_NESTING {

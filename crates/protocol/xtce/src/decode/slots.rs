@@ -2,7 +2,7 @@
 //! anything refers to, and as many before it as `instance` asks for.
 
 use crate::database::criteria::Reading;
-use crate::plan::{Slot, Store};
+use crate::plan::{Initial, Slot, Store};
 use crate::value::Value;
 
 /// The values kept.
@@ -18,8 +18,10 @@ struct Kept {
 
 impl Slots {
     /// Slots that start with initial values.
-    pub(crate) fn new(initial: &[Value]) -> Slots {
-        Slots(initial.iter().map(|value| Kept { eng: *value, ..Kept::default() }).collect())
+    pub(crate) fn new(initial: &[Initial]) -> Slots {
+        let kept =
+            |(value, octets): &Initial| Kept { eng: *value, octets: octets.clone(), ..Kept::default() };
+        Slots(initial.iter().map(kept).collect())
     }
 
     /// The value of a slot.

@@ -75,6 +75,11 @@ impl<'a> Loader<'a> {
         let count = |text: &str| {
             xml::integer(text).and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0)
         };
+        self.choice(node, place, &["ChangeAlarmRanges", "ChangePerSecondAlarmRanges"])?;
+        let times: &[&str] = match engineering {
+            Engineering::RelativeTime(_) => &["name", "rangeForm", "timeUnits"],
+            _ => &["name", "rangeForm"],
+        };
         let min_violations = self.attribute(node, place, "minViolations", count)?.unwrap_or(1);
         let min_conformance = self.attribute(node, place, "minConformance", count)?;
         let mut definition = Definition {
@@ -93,7 +98,7 @@ impl<'a> Loader<'a> {
         }
         if let Some(ranges) = xml::child(node, "StaticAlarmRanges") {
             let unit = self.time_units(ranges, place, engineering)?;
-            self.only(ranges, place, &["name", "rangeForm", "timeUnits"], &LEVELS.map(|(_, name, _)| name))?;
+            self.only(ranges, place, times, &LEVELS.map(|(_, name, _)| name))?;
             definition.ranges = self.ranges(ranges, place, unit)?;
         }
         if let Some(multi) = xml::child(node, "AlarmMultiRanges") {
@@ -140,7 +145,7 @@ impl<'a> Loader<'a> {
         }
         if let Some(ranges) = xml::child(node, "ChangePerSecondAlarmRanges") {
             let unit = self.time_units(ranges, place, engineering)?;
-            self.only(ranges, place, &["name", "rangeForm", "timeUnits"], &LEVELS.map(|(_, name, _)| name))?;
+            self.only(ranges, place, times, &LEVELS.map(|(_, name, _)| name))?;
             let ranges = self.ranges(ranges, place, unit)?;
             definition.change =
                 Some(Change { ranges, per_second: true, percentage: false, samples: 1, seconds: 0.0 });

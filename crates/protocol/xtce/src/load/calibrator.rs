@@ -37,7 +37,7 @@ impl<'a> Loader<'a> {
     fn calibrator(&mut self, node: Node<'a>, place: Place<'_>) -> Result1<Calibrator> {
         let kinds = ["PolynomialCalibrator", "SplineCalibrator", "MathOperationCalibrator"];
         self.only(node, place, &["name"], &kinds)?;
-        let Some(kind) = xml::children(node).find(|child| kinds.contains(&child.tag_name().name())) else {
+        let Some(kind) = self.choice(node, place, &kinds)? else {
             return Err(self.refuse(node, place.name, "the calibrator is empty"));
         };
         if xml::children(kind).count() > limits::MAX_CALIBRATOR_TERMS {
@@ -104,7 +104,7 @@ impl<'a> Loader<'a> {
         let mut operations = Vec::new();
         let mut depth = 0usize;
         for child in xml::children(node) {
-            let text = xml::text(child);
+            let text = &*xml::text(child);
             let operation = match child.tag_name().name() {
                 "ValueOperand" => {
                     match xml::double(text).or_else(|| xml::integer(text).map(|value| value as f64)) {
@@ -113,7 +113,7 @@ impl<'a> Loader<'a> {
                     }
                 }
                 "ThisParameterOperand" => MathOperation::This,
-                "ParameterInstanceRefOperand" => MathOperation::Parameter(self.reference(child, place)?),
+                "ParameterInstanceRefOperand" => MathOperation::Parameter(self.instance(child, place)?),
                 "Operator" => match MathOperator::parse(text) {
                     Some(operator) => MathOperation::Operator(operator),
                     None => {

@@ -1,10 +1,11 @@
 //! Sequence containers (XTCE 1.2 ContainerSetType). Segments, streams, indirect parameters, rates and
 //! next containers are refused.
 
+use super::criteria::VALUES;
 use super::parameter::description;
 use super::system::is_name;
 use super::xml::{self, Node};
-use super::{Loader, Notice, Place, Refused, Result1};
+use super::{Loader, Place, Refused, Result1};
 use crate::database::container::{Anchor, ContainerEntry, Location, Repeat, SequenceContainer, What};
 use crate::database::criteria::{Criteria, IntegerValue};
 use crate::database::types::{Encoding, Type};
@@ -53,65 +54,8 @@ impl<'a> Loader<'a> {
             self.layouts.push(layout);
         }
         self.refuse_cycles();
+        self.check_sizes(&found);
         self.leave_out(&found);
-    }
-
-    /// Containers that extend or include themselves.
-    fn refuse_cycles(&mut self) {
-        // Depth of each container's longest chain of bases and included containers, in rounds.
-        let mut depth = vec![0usize; self.layouts.len()];
-        for _ in 0..=limits::MAX_NESTING {
-            let mut changed = false;
-            for (index, layout) in self.layouts.iter().enumerate() {
-                let Some(layout) = layout else { continue };
-                let below = layout.below().map(|id| depth[id.0 as usize] + 1).max().unwrap_or(0);
-                if below > depth[index] && depth[index] <= limits::MAX_NESTING {
-                    depth[index] = below;
-                    changed = true;
-                }
-            }
-            if !changed {
-                return;
-            }
-        }
-        for (index, depth) in depth.iter().enumerate() {
-            if let Some(layout) = &self.layouts[index]
-                && *depth > limits::MAX_NESTING
-            {
-                let line = layout.line;
-                let name = self.containers[index].name.clone();
-                let what = format!("contains itself or is nested deeper than {}", limits::MAX_NESTING);
-                self.problems.push(super::Problem { name, line, what });
-                self.layouts[index] = None;
-            }
-        }
-    }
-
-    fn leave_out(&mut self, found: &[(usize, Node<'a>)]) {
-        loop {
-            let lost: Vec<(usize, ContainerId)> = self
-                .layouts
-                .iter()
-                .enumerate()
-                .filter_map(|(index, layout)| {
-                    let missing =
-                        layout.as_ref()?.below().find(|id| self.layouts[id.0 as usize].is_none())?;
-                    Some((index, missing))
-                })
-                .collect();
-            if lost.is_empty() {
-                return;
-            }
-            for (index, missing) in lost {
-                let line = found.get(index).map_or(0, |(_, node)| self.lines.line(*node));
-                let what = format!(
-                    "the container is left out: it builds on {}",
-                    self.containers[missing.0 as usize].name
-                );
-                self.notices.push(Notice { name: self.containers[index].name.clone(), line, what });
-                self.layouts[index] = None;
-            }
-        }
     }
 
     fn layout(&mut self, node: Node<'a>, place: Place<'_>) -> Result1<SequenceContainer> {
@@ -143,6 +87,7 @@ impl<'a> Loader<'a> {
         }
         let mut entries = Vec::new();
         if let Some(list) = xml::child(node, "EntryList") {
+            self.attributes(list, place, &[])?;
             // Each entry is read, so that a refused database tells everything at once.
             let mut refused = false;
             for entry in xml::children(list) {
@@ -244,6 +189,10 @@ impl<'a> Loader<'a> {
             "ArrayParameterRefEntry" => {
                 known.push("DimensionList");
                 self.only(node, place, &["parameterRef", "lastEntryForThisArrayInstance"], &known)?;
+                if node.has_attribute("lastEntryForThisArrayInstance") {
+                    let what = "lastEntryForThisArrayInstance is passed over: each part of an array is told as it comes";
+                    self.notice(node, place.name, what);
+                }
                 let id = self.telemetered(node, place)?;
                 let dimensions = match xml::child(node, "DimensionList") {
                     Some(list) => self.dimensions(list, place)?,
@@ -251,7 +200,9 @@ impl<'a> Loader<'a> {
                 };
                 match &self.types[self.parameters[id.0 as usize].type_id.0 as usize] {
                     Type::Array { dimensions: own, .. }
-                        if dimensions.is_empty() || own.len() == dimensions.len() => {}
+                        if dimensions.is_empty()
+                            || own.len() == dimensions.len()
+                                && own.iter().zip(&dimensions).all(|(own, part)| part.may_lie_in(own)) => {}
                     _ => return Err(self.refuse(node, place.name, "the array has other dimensions")),
                 }
                 What::Array(id, dimensions)
@@ -278,7 +229,8 @@ impl<'a> Loader<'a> {
                     _ => None,
                 })?;
                 let from = from.unwrap_or(Anchor::PreviousEntry);
-                let bits = self.integer_value(location, place)?;
+                self.only(location, place, &["referenceLocation"], &VALUES)?;
+                let bits = self.integer_value_of(location, place)?;
                 if let IntegerValue::Fixed(bits) = bits
                     && (bits.unsigned_abs() > limits::MAX_PACKET_OCTETS as u64 * 8
                         || bits < 0 && matches!(from, Anchor::ContainerStart | Anchor::ContainerEnd))
@@ -308,6 +260,10 @@ impl<'a> Loader<'a> {
             }
             None => None,
         };
+        if let Some(association) = xml::child(node, "TimeAssociation") {
+            let what = "TimeAssociation is passed over: the values of a packet have the time of the packet";
+            self.notice(association, place.name, what);
+        }
         let include = match xml::child(node, "IncludeCondition") {
             Some(condition) => Some(self.criteria(condition, place)?),
             None => None,
@@ -344,16 +300,5 @@ impl<'a> Loader<'a> {
             }
         }
         Ok(id)
-    }
-}
-
-impl SequenceContainer {
-    /// The base and the included containers.
-    fn below(&self) -> impl Iterator<Item = ContainerId> + '_ {
-        let included = self.entries.iter().filter_map(|entry| match entry.what {
-            What::Container(id) => Some(id),
-            _ => None,
-        });
-        self.base.iter().map(|(base, _)| *base).chain(included)
     }
 }

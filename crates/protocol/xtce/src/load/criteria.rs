@@ -5,16 +5,21 @@ use super::time::{parse_absolute, parse_duration};
 use super::types::{Brief, RawKind};
 use super::xml::{self, Node};
 use super::{Loader, Place, Refused, Result1};
+use crate::database::Kind;
 use crate::database::criteria::{Criteria, IntegerValue, Literal, Operand, Operator, Reference};
 use crate::database::types::Engineering;
 use crate::limits;
 
 const FORMS: [&str; 3] = ["Comparison", "ComparisonList", "BooleanExpression"];
+/// The forms of IntegerValueType.
+pub(super) const VALUES: [&str; 3] = ["FixedValue", "DynamicValue", "DiscreteLookupList"];
 
 impl<'a> Loader<'a> {
     /// The criteria inside an element of MatchCriteriaType.
     pub(super) fn criteria(&mut self, node: Node<'a>, place: Place<'_>) -> Result1<Criteria> {
-        self.only(node, place, &["value"], &FORMS)?;
+        // MatchCriteriaType has no attributes; DiscreteLookupType adds the value.
+        let attributes: &[&str] = if node.tag_name().name() == "DiscreteLookup" { &["value"] } else { &[] };
+        self.only(node, place, attributes, &FORMS)?;
         match self.optional_criteria(node, place)? {
             Some(criteria) => Ok(criteria),
             None => Err(self.refuse(node, place.name, format!("{} is empty", node.tag_name().name()))),
@@ -27,9 +32,7 @@ impl<'a> Loader<'a> {
         node: Node<'a>,
         place: Place<'_>,
     ) -> Result1<Option<Criteria>> {
-        let Some(form) = xml::children(node).find(|child| FORMS.contains(&child.tag_name().name())) else {
-            return Ok(None);
-        };
+        let Some(form) = self.choice(node, place, &FORMS)? else { return Ok(None) };
         match form.tag_name().name() {
             "Comparison" => self.comparison(form, place).map(Some),
             "ComparisonList" => {
@@ -39,8 +42,9 @@ impl<'a> Loader<'a> {
                 Ok(Some(Criteria::All(parts?)))
             }
             _ => {
-                self.only(form, place, &[], &["Condition", "ANDedConditions", "ORedConditions"])?;
-                match xml::children(form).next() {
+                let nested = ["Condition", "ANDedConditions", "ORedConditions"];
+                self.only(form, place, &[], &nested)?;
+                match self.choice(form, place, &nested)? {
                     Some(inner) => self.condition(inner, place, 0).map(Some),
                     None => Err(self.refuse(form, place.name, "BooleanExpression is empty")),
                 }
@@ -69,14 +73,16 @@ impl<'a> Loader<'a> {
                 self.only(node, place, &[], &["ParameterInstanceRef", "ComparisonOperator", "Value"])?;
                 let references: Vec<_> = xml::named(node, "ParameterInstanceRef").collect();
                 let word = xml::child(node, "ComparisonOperator").map(xml::text).unwrap_or_default();
-                let (Some(operator), Some(left)) = (operator(word), references.first()) else {
+                let (Some(operator), Some(left)) = (operator(&word), references.first()) else {
                     return Err(self.refuse(node, place.name, format!("comparison operator `{word}`")));
                 };
-                let left = self.reference(*left, place)?;
+                let left = self.instance(*left, place)?;
                 let right = match (references.get(1), xml::child(node, "Value")) {
-                    (Some(right), None) => Operand::Reference(self.comparable(*right, place, left)?),
+                    (Some(right), None) if references.len() == 2 => {
+                        Operand::Reference(self.comparable(*right, place, left)?)
+                    }
                     (None, Some(value)) => {
-                        Operand::Literal(self.literal(node, place, left, operator, xml::text(value))?)
+                        Operand::Literal(self.literal(node, place, left, operator, &xml::text(value))?)
                     }
                     _ => return Err(self.refuse(node, place.name, "a Condition needs one right-hand side")),
                 };
@@ -102,7 +108,7 @@ impl<'a> Loader<'a> {
 
     /// A right-hand parameter. Labels of different enumerations have nothing in common.
     fn comparable(&mut self, node: Node<'a>, place: Place<'_>, left: Reference) -> Result1<Reference> {
-        let right = self.reference(node, place)?;
+        let right = self.instance(node, place)?;
         let type_of = |reference: Reference| self.parameters[reference.parameter.0 as usize].type_id;
         let labelled = |reference: Reference| {
             reference.calibrated
@@ -117,12 +123,22 @@ impl<'a> Loader<'a> {
         Ok(right)
     }
 
+    /// An element of ParameterInstanceRefType.
+    pub(super) fn instance(&mut self, node: Node<'a>, place: Place<'_>) -> Result1<Reference> {
+        self.only(node, place, &["parameterRef", "instance", "useCalibratedValue"], &[])?;
+        self.reference(node, place)
+    }
+
     /// `parameterRef`, `instance` and `useCalibratedValue`.
-    pub(super) fn reference(&mut self, node: Node<'a>, place: Place<'_>) -> Result1<Reference> {
+    fn reference(&mut self, node: Node<'a>, place: Place<'_>) -> Result1<Reference> {
         let name = self.required(node, place, "parameterRef")?;
         let Some(parameter) = self.resolve(&self.parameter_names, place.system, name) else {
             return Err(self.refuse(node, place.name, format!("there is no parameter `{name}`")));
         };
+        if self.parameters[parameter.0 as usize].kind == Kind::Structured {
+            let what = format!("`{name}` is an aggregate or an array: only its members have values");
+            return Err(self.refuse(node, place.name, what));
+        }
         let instance = self.attribute(node, place, "instance", |text| {
             xml::integer(text)
                 .filter(|at| (-(limits::MAX_INSTANCES as i128) + 1..=0).contains(at))
@@ -156,15 +172,15 @@ impl<'a> Loader<'a> {
 
     /// `FixedValue`, `DynamicValue` or `DiscreteLookupList` inside an element.
     pub(super) fn integer_value(&mut self, node: Node<'a>, place: Place<'_>) -> Result1<IntegerValue> {
-        let known = ["FixedValue", "DynamicValue", "DiscreteLookupList"];
-        self.only(node, place, &["referenceLocation"], &known)?;
+        self.only(node, place, &[], &VALUES)?;
         self.integer_value_of(node, place)
     }
 
-    /// The same, in an element with further children.
+    /// The same, in an element with further attributes or children.
     pub(super) fn integer_value_of(&mut self, node: Node<'a>, place: Place<'_>) -> Result1<IntegerValue> {
+        self.choice(node, place, &VALUES)?;
         if let Some(fixed) = xml::child(node, "FixedValue") {
-            let text = xml::text(fixed);
+            let text = &*xml::text(fixed);
             return match xml::integer(text).and_then(|value| i64::try_from(value).ok()) {
                 Some(value) => Ok(IntegerValue::Fixed(value)),
                 None => Err(self.refuse(fixed, place.name, format!("`{text}` is no integer"))),
@@ -172,10 +188,10 @@ impl<'a> Loader<'a> {
         }
         if let Some(dynamic) = xml::child(node, "DynamicValue") {
             self.only(dynamic, place, &[], &["ParameterInstanceRef", "LinearAdjustment"])?;
-            let Some(reference) = xml::child(dynamic, "ParameterInstanceRef") else {
+            let Some(reference) = self.choice(dynamic, place, &["ParameterInstanceRef"])? else {
                 return Err(self.refuse(dynamic, place.name, "a DynamicValue needs a ParameterInstanceRef"));
             };
-            let reference = self.reference(reference, place)?;
+            let reference = self.instance(reference, place)?;
             let (mut slope, mut intercept) = (1.0, 0.0);
             if let Some(adjustment) = xml::child(dynamic, "LinearAdjustment") {
                 self.only(adjustment, place, &["slope", "intercept"], &[])?;

@@ -96,6 +96,9 @@ impl<'a> Loader<'a> {
             (Some(text), None) => text.split(',').map(xml::integer).collect::<Option<Vec<i128>>>(),
             (_, Some(list)) => {
                 self.only(list, place, &[], &["Byte"])?;
+                for byte in xml::named(list, "Byte") {
+                    self.only(byte, place, &["byteSignificance"], &[])?;
+                }
                 xml::named(list, "Byte")
                     .map(|byte| byte.attribute("byteSignificance").and_then(xml::integer))
                     .collect()
@@ -171,6 +174,7 @@ impl<'a> Loader<'a> {
             xml::integer(text).and_then(|bits| u64::try_from(bits).ok()).filter(|bits| *bits > 0)
         };
         coding.max_bits = self.attribute(size, place, "maxSizeInBits", positive)?;
+        self.choice(size, place, &["Fixed", "DynamicValue", "DiscreteLookupList"])?;
         if let Some(fixed) = xml::child(size, "Fixed") {
             // XTCE 1.2 has FixedValue here; 1.1 lets the other forms in.
             coding.buffer = Some(self.bits_value(fixed, place)?);
@@ -188,7 +192,7 @@ impl<'a> Loader<'a> {
             coding.leading_size = Some(tag.unwrap_or(16));
         }
         if let Some(termination) = xml::child(size, "TerminationChar") {
-            let octets = match xml::text(termination) {
+            let octets = match &*xml::text(termination) {
                 "" => Some(vec![0]),
                 text => xml::hexadecimal(text).filter(|octets| (1..=8).contains(&octets.len())),
             };

@@ -1,12 +1,14 @@
 //! Loads XTCE 1.2 (OMG formal/2018; CCSDS 660.0-B-2), and 1.1 and 1.3 where they say the same. Every
 //! element and attribute that is not understood is refused by name and line; a lenient load leaves out
-//! what depends on it and says so. CommandMetaData is passed over with one notice.
+//! what depends on it and says so. What is passed over is told by a notice: conformance/xtce.md has the list.
 
 mod alarm;
+mod building;
 mod calibrator;
 mod container;
 mod criteria;
 mod encoding;
+mod initial;
 mod parameter;
 mod shape;
 mod system;
@@ -24,6 +26,8 @@ use shape::TypeNode;
 use system::System;
 use types::Brief;
 use xml::{DESCRIPTIVE, Lines, Node};
+
+pub(crate) use initial::initial_value;
 
 /// How a database is loaded.
 #[derive(Clone, Copy, Debug, Default)]
@@ -155,6 +159,8 @@ struct Loader<'a> {
     layouts: Vec<Option<crate::database::container::SequenceContainer>>,
     problems: Vec<Problem>,
     notices: Vec<Notice>,
+    /// Notices beyond [`limits::MAX_NOTICES`].
+    untold: usize,
 }
 
 impl<'a> Loader<'a> {
@@ -174,6 +180,7 @@ impl<'a> Loader<'a> {
             layouts: Vec::new(),
             problems: Vec::new(),
             notices: Vec::new(),
+            untold: 0,
         }
     }
 
@@ -189,12 +196,16 @@ impl<'a> Loader<'a> {
     }
 
     fn notice(&mut self, node: Node<'_>, name: &str, what: impl Into<String>) {
+        if self.notices.len() >= limits::MAX_NOTICES {
+            self.untold += 1;
+            return;
+        }
         let line = self.lines.line(node);
         self.notices.push(Notice { name: name.into(), line, what: what.into() });
     }
 
-    /// Refuses attributes and child elements that are not listed. Attributes of other name spaces
-    /// (`xsi:…`, `xml:…`) and descriptive children pass.
+    /// Refuses attributes and child elements that are not listed, and a second child of a name that
+    /// comes once. Attributes of other name spaces (`xsi:…`, `xml:…`) and descriptive children pass.
     fn only(
         &mut self,
         node: Node<'a>,
@@ -202,25 +213,50 @@ impl<'a> Loader<'a> {
         attributes: &[&str],
         children: &[&str],
     ) -> Result1<()> {
-        let mut result = Ok(());
-        for attribute in node.attributes() {
-            if attribute.namespace().is_none()
-                && !attributes.contains(&attribute.name())
-                && attribute.name() != "shortDescription"
-            {
-                let what = format!(
-                    "attribute `{}` of {} is not supported",
-                    attribute.name(),
-                    node.tag_name().name()
-                );
-                result = Err(self.refuse(node, place.name, what));
-            }
-        }
+        let mut result = self.attributes(node, place, attributes);
+        let mut seen = [false; 64];
         for child in xml::children(node) {
             let name = child.tag_name().name();
-            if !xml::is_xtce(child) || !(children.contains(&name) || DESCRIPTIVE.contains(&name)) {
-                let what = format!("element `{name}` in {} is not supported", node.tag_name().name());
-                result = Err(self.refuse(child, place.name, what));
+            let known = children.iter().position(|known| *known == name).filter(|_| xml::is_xtce(child));
+            let inside = node.tag_name().name();
+            let before = known.and_then(|at| seen.get_mut(at)).map(|seen| std::mem::replace(seen, true));
+            let what = match before {
+                Some(before) if !before || xml::REPEATED.contains(&name) => continue,
+                Some(_) => format!("element `{name}` comes twice in {inside}"),
+                None if DESCRIPTIVE.contains(&name) && xml::is_xtce(child) => continue,
+                None => format!("element `{name}` in {inside} is not supported"),
+            };
+            result = Err(self.refuse(child, place.name, what));
+        }
+        result
+    }
+
+    /// The child of one of these names, of which there may be one: they stand for each other.
+    fn choice(&mut self, node: Node<'a>, place: Place<'_>, names: &[&str]) -> Result1<Option<Node<'a>>> {
+        let mut found = xml::children(node)
+            .filter(|child| names.contains(&child.tag_name().name()) && xml::is_xtce(*child));
+        let (first, second) = (found.next(), found.next());
+        match (first, second) {
+            (Some(first), Some(second)) => {
+                let what = format!(
+                    "{} and {} in one {}",
+                    first.tag_name().name(),
+                    second.tag_name().name(),
+                    node.tag_name().name()
+                );
+                Err(self.refuse(second, place.name, what))
+            }
+            _ => Ok(first),
+        }
+    }
+
+    fn attributes(&mut self, node: Node<'a>, place: Place<'_>, known: &[&str]) -> Result1<()> {
+        let mut result = Ok(());
+        for attribute in node.attributes() {
+            let name = attribute.name();
+            if attribute.namespace().is_none() && !known.contains(&name) && name != "shortDescription" {
+                let what = format!("attribute `{name}` of {} is not supported", node.tag_name().name());
+                result = Err(self.refuse(node, place.name, what));
             }
         }
         result
@@ -259,6 +295,11 @@ impl<'a> Loader<'a> {
     fn finish(mut self, options: LoadOptions) -> Result<Loaded, LoadError> {
         if !options.lenient && !self.problems.is_empty() {
             return Err(LoadError::from(self.problems));
+        }
+        if self.untold > 0 {
+            let what = format!("and {} more notices", self.untold);
+            let name = self.systems.first().map(|system| system.path.clone()).unwrap_or_default();
+            self.notices.push(Notice { name, line: 1, what });
         }
         let mut told = HashSet::new();
         for problem in self.problems.drain(..).take(limits::MAX_PROBLEMS) {

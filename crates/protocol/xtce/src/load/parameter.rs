@@ -95,23 +95,24 @@ impl<'a> Loader<'a> {
         if !expands {
             return id;
         }
-        let members: Vec<(String, usize)> = match shape {
+        let members: Vec<(String, usize, Option<String>)> = match shape {
             Shape::Scalar(_) | Shape::Array(_, None) | Shape::Array(None, _) => Vec::new(),
-            Shape::Aggregate(members) => {
-                members.into_iter().filter_map(|(name, member)| Some((name, member?))).collect()
-            }
+            Shape::Aggregate(members) => members
+                .into_iter()
+                .filter_map(|member| Some((member.name, member.type_index?, member.initial_value)))
+                .collect(),
             Shape::Array(Some(element), Some(sizes)) => {
-                indices(&sizes).map(|index| (index, element)).collect()
+                indices(&sizes).map(|index| (index, element, None)).collect()
             }
         };
-        for (member, member_type) in members {
+        for (member, member_type, initial_value) in members {
             let separator = if member.starts_with('[') { "" } else { "." };
             let leaf = Parameter {
                 name: format!("{}{separator}{member}", template.name),
                 short_name: format!("{}{separator}{member}", template.short_name),
                 parent: Some(id),
                 member_name: member,
-                initial_value: None,
+                initial_value,
                 aliases: Vec::new(),
                 members: Vec::new(),
                 ..template.clone()
@@ -132,13 +133,16 @@ impl<'a> Loader<'a> {
         }
         parameter.read_only = node.attribute("readOnly").and_then(xml::boolean).unwrap_or(false);
         parameter.data_source = node.attribute("dataSource").map(str::to_owned);
-        parameter.system_name = xml::child(node, "SystemName").map(|name| xml::text(name).to_owned());
+        parameter.system_name = xml::child(node, "SystemName").map(|name| xml::text(name).into_owned());
     }
 
     /// `ParameterRef`: the parameter of another system under this system's name too.
     fn include(&mut self, system: usize, node: Node<'a>) {
         let name = self.systems[system].path.clone();
         let place = Place { system, name: &name };
+        if self.only(node, place, &["parameterRef"], &[]).is_err() {
+            return;
+        }
         let Ok(reference) = self.required(node, place, "parameterRef") else { return };
         let Some(id) = self.resolve(&self.parameter_names, system, reference) else {
             self.refuse(node, &name, format!("there is no parameter `{reference}`"));

@@ -10,10 +10,17 @@ use crate::limits;
 /// The shape of a type.
 pub(super) enum Shape {
     Scalar(Kind),
-    /// Names and types of the members; `None` where the type is not there.
-    Aggregate(Vec<(String, Option<usize>)>),
+    Aggregate(Vec<MemberShape>),
     /// Element type, and the sizes of the dimensions if all are fixed.
     Array(Option<usize>, Option<Vec<u64>>),
+}
+
+/// A member of an aggregate.
+pub(super) struct MemberShape {
+    pub(super) name: String,
+    /// `None` where the type is not there.
+    pub(super) type_index: Option<usize>,
+    pub(super) initial_value: Option<String>,
 }
 
 impl<'a> Loader<'a> {
@@ -27,9 +34,12 @@ impl<'a> Loader<'a> {
                     .map(|list| {
                         xml::named(list, "Member")
                             .map(|member| {
-                                let name = member.attribute("name").unwrap_or_default().to_owned();
                                 let reference = member.attribute("typeRef").unwrap_or_default();
-                                (name, self.resolve(&self.type_names, system, reference))
+                                MemberShape {
+                                    name: member.attribute("name").unwrap_or_default().to_owned(),
+                                    type_index: self.resolve(&self.type_names, system, reference),
+                                    initial_value: member.attribute("initialValue").map(str::to_owned),
+                                }
                             })
                             .collect()
                     })
@@ -42,7 +52,7 @@ impl<'a> Loader<'a> {
                         .map(|dimension| {
                             let bound = |name| {
                                 let fixed = xml::child(xml::child(dimension, name)?, "FixedValue")?;
-                                xml::integer(xml::text(fixed))
+                                xml::integer(&xml::text(fixed))
                             };
                             let size = bound("EndingIndex")?.checked_sub(bound("StartingIndex")?)? + 1;
                             u64::try_from(size).ok()
@@ -78,8 +88,8 @@ impl<'a> Loader<'a> {
             Shape::Scalar(_) | Shape::Array(_, None) => 1,
             Shape::Aggregate(members) => {
                 let mut count = 0u64;
-                for (_, member) in members {
-                    count += member.map_or(Some(1), |member| self.leaves(member, depth + 1))?;
+                for member in members {
+                    count += member.type_index.map_or(Some(1), |member| self.leaves(member, depth + 1))?;
                     if count > limits::MAX_LEAVES as u64 {
                         return None;
                     }

@@ -39,25 +39,31 @@ impl<'a> Loader<'a> {
                 self.notice(services, &path, "ServiceSet is passed over");
             }
             if let Some(telemetry) = xml::child(node, "TelemetryMetaData") {
-                let known = ["ParameterTypeSet", "ParameterSet", "ContainerSet"];
-                for child in xml::children(telemetry) {
-                    let name = child.tag_name().name();
-                    if known.contains(&name) && xml::is_xtce(child) || xml::children(child).next().is_none() {
-                        continue;
-                    }
-                    self.refuse(
-                        child,
-                        &path,
-                        format!("element `{name}` in TelemetryMetaData is not supported"),
-                    );
-                }
+                self.telemetry(telemetry, place);
             }
             self.systems.push(System { path: path.clone(), parent, node });
             // Reversed, so that the systems come in the order of the document.
             let nested: Vec<_> = xml::named(node, "SpaceSystem").collect();
             open.extend(nested.into_iter().rev().map(|child| (child, Some(index))));
             if self.systems.len() > limits::MAX_PARAMETERS {
+                self.refuse(node, &path, format!("more than {} systems", limits::MAX_PARAMETERS));
                 break;
+            }
+        }
+    }
+
+    /// The sets of a TelemetryMetaData. Those of messages, streams and algorithms may be there and empty.
+    fn telemetry(&mut self, node: Node<'a>, place: Place<'_>) {
+        const SETS: [&str; 6] =
+            ["ParameterTypeSet", "ParameterSet", "ContainerSet", "MessageSet", "StreamSet", "AlgorithmSet"];
+        // What is refused here is told; the rest is loaded all the same.
+        let _ = self.only(node, place, &[], &SETS);
+        for set in xml::children(node).filter(|set| xml::is_xtce(*set)) {
+            let name = set.tag_name().name();
+            let _ = self.attributes(set, place, &[]);
+            if SETS[3..].contains(&name) && xml::children(set).next().is_some() {
+                let what = format!("element `{name}` in TelemetryMetaData is not supported");
+                self.refuse(set, place.name, what);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Time types (XTCE 1.2 BaseTimeDataType): encoding, units, epochs, and the ISO 8601 forms of constants.
 
-use super::types::Inherited;
-use super::xml;
+use super::types::{ENCODINGS, Inherited};
+use super::xml::{self, Node};
 use super::{Loader, Place, Result1};
 use crate::database::types::{Origin, TimeCoding};
 use crate::time::{self, NANOSECONDS};
@@ -21,9 +21,8 @@ impl<'a> Loader<'a> {
             origin: Origin::Unix,
         };
         if let Some((node, _)) = chain.child(&["Encoding"]) {
-            let encodings =
-                ["IntegerDataEncoding", "FloatDataEncoding", "StringDataEncoding", "BinaryDataEncoding"];
-            self.only(node, place, &["units", "scale", "offset"], &encodings)?;
+            self.only(node, place, &["units", "scale", "offset"], &ENCODINGS)?;
+            self.written(node, place)?;
             let finite = |text: &str| xml::double(text).filter(|value| value.is_finite());
             coding.scale = self.attribute(node, place, "scale", finite)?.unwrap_or(1.0);
             coding.offset = self.attribute(node, place, "offset", finite)?.unwrap_or(0.0);
@@ -43,16 +42,22 @@ impl<'a> Loader<'a> {
             })?;
             coding.unit_nanoseconds = units.unwrap_or(1e9);
         }
+        let written = chain
+            .child(&["Encoding"])
+            .is_some_and(|(node, _)| xml::child(node, "StringDataEncoding").is_some());
         let Some((node, system)) = chain.child(&["ReferenceTime"]) else {
-            if absolute {
+            if absolute && !written {
                 self.notice(chain.own(), place.name, "without ReferenceTime: counted from the UNIX epoch");
             }
             return Ok(coding);
         };
         self.only(node, place, &[], &["OffsetFrom", "Epoch"])?;
+        if absolute && written {
+            self.notice(node, place.name, "ReferenceTime is passed over: the time is written as a date");
+        }
         coding.origin = match (xml::child(node, "OffsetFrom"), xml::child(node, "Epoch")) {
-            (Some(offset), None) => Origin::OffsetFrom(self.reference(offset, Place { system, ..place })?),
-            (None, Some(epoch)) => match xml::text(epoch) {
+            (Some(offset), None) => Origin::OffsetFrom(self.instance(offset, Place { system, ..place })?),
+            (None, Some(epoch)) => match &*xml::text(epoch) {
                 "UNIX" => Origin::Unix,
                 "TAI" => Origin::Tai(time::EPOCH_TAI),
                 "GPS" => Origin::Tai(time::EPOCH_GPS),
@@ -71,6 +76,19 @@ impl<'a> Loader<'a> {
             _ => return Err(self.refuse(node, place.name, "ReferenceTime needs OffsetFrom or Epoch")),
         };
         Ok(coding)
+    }
+
+    /// A time written as a date has no unit that it could be counted in.
+    fn written(&mut self, node: Node<'a>, place: Place<'_>) -> Result1<()> {
+        let counted = ["units", "scale", "offset"].iter().find(|attribute| node.has_attribute(**attribute));
+        match (xml::child(node, "StringDataEncoding"), counted) {
+            (Some(_), Some(attribute)) => Err(self.refuse(
+                node,
+                place.name,
+                format!("attribute `{attribute}` of a time that is written as text is not supported"),
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Parameter types (XTCE 1.2 ParameterTypeSetType) with `baseType` inheritance: a derived type has
 //! every attribute and child of its base that it does not give itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::shape::Shape;
@@ -54,7 +54,7 @@ impl<'a> Inherited<'a> {
     }
 }
 
-const ENCODINGS: [&str; 4] =
+pub(super) const ENCODINGS: [&str; 4] =
     ["IntegerDataEncoding", "FloatDataEncoding", "StringDataEncoding", "BinaryDataEncoding"];
 
 impl<'a> Loader<'a> {
@@ -68,6 +68,7 @@ impl<'a> Loader<'a> {
             let loaded = self.load_type(index).unwrap_or(Type::Refused);
             self.types.push(loaded);
         }
+        self.check_initial_values();
         // Parameters of one type share its labels.
         let mut shared: HashMap<u32, Arc<[String]>> = HashMap::new();
         let mut labels =
@@ -114,17 +115,25 @@ impl<'a> Loader<'a> {
         if self.nested_too_deep(index) {
             return Err(self.refuse(node, place.name, "the aggregate contains itself or is nested too deep"));
         }
+        let mut names = HashSet::new();
         let mut members = Vec::with_capacity(shape.len());
-        for (name, member) in shape {
-            match member {
-                Some(at) if !name.is_empty() => {
-                    members.push(Member { name, type_id: self.type_nodes[at].id });
-                }
-                _ => {
-                    let what = format!("the type of member `{name}` is not there");
-                    return Err(self.refuse(node, place.name, what));
-                }
+        let Some(list) = xml::child(node, "MemberList") else { return Ok(Type::Aggregate(members)) };
+        self.only(list, place, &[], &["Member"])?;
+        for (member, element) in shape.into_iter().zip(xml::named(list, "Member")) {
+            self.only(element, place, &["name", "typeRef", "initialValue"], &[])?;
+            let name = member.name;
+            let Some(at) = member.type_index.filter(|_| !name.is_empty()) else {
+                let what = format!("the type of member `{name}` is not there");
+                return Err(self.refuse(element, place.name, what));
+            };
+            if !names.insert(name.clone()) {
+                return Err(self.refuse(element, place.name, format!("two members are named `{name}`")));
             }
+            if let Some(text) = member.initial_value {
+                let engineering = self.briefs[at].as_ref().map(|brief| brief.engineering.clone());
+                self.check_initial(element, place, engineering.as_ref(), &text);
+            }
+            members.push(Member { name, type_id: self.type_nodes[at].id });
         }
         Ok(Type::Aggregate(members))
     }
@@ -144,6 +153,10 @@ impl<'a> Loader<'a> {
         let dimensions = self.dimensions(list, place)?;
         if dimensions.is_empty() || dimensions.len() > 8 {
             return Err(self.refuse(list, place.name, "an array has one to eight dimensions"));
+        }
+        let given = self.attribute(node, place, "numberOfDimensions", xml::integer)?;
+        if given.is_some_and(|given| given != dimensions.len() as i128) {
+            return Err(self.refuse(list, place.name, "numberOfDimensions says another number"));
         }
         for dimension in &dimensions {
             if dimension.start != IntegerValue::Fixed(0) {
@@ -169,7 +182,9 @@ impl<'a> Loader<'a> {
                 Shape::Scalar(_) => {}
                 Shape::Array(element, _) => open.extend(element.map(|element| (element, depth + 1))),
                 Shape::Aggregate(members) => {
-                    open.extend(members.into_iter().filter_map(|(_, member)| Some((member?, depth + 1))));
+                    open.extend(
+                        members.into_iter().filter_map(|member| Some((member.type_index?, depth + 1))),
+                    );
                 }
             }
         }
@@ -251,7 +266,12 @@ impl<'a> Loader<'a> {
             known.extend(ENCODINGS);
         }
         self.only(own, place, &attributes, &known)?;
+        self.choice(own, place, &ENCODINGS)?;
+        self.choice(own, place, &["ContextAlarmList", "BinaryContextAlarmList"])?;
         let chain = self.chain(index, place)?;
+        if is_time && let Some((encoding, system)) = chain.child(&["Encoding"]) {
+            self.choice(encoding, Place { system, ..place }, &ENCODINGS)?;
+        }
 
         let engineering = match element {
             "IntegerParameterType" => {
@@ -304,6 +324,10 @@ impl<'a> Loader<'a> {
         let engineering =
             self.briefs[index].as_ref().map(|brief| brief.engineering.clone()).ok_or(Refused)?;
         let chain = self.chain(index, place)?;
+        // What was refused of the base would be passed over here.
+        if self.inherited(index).into_iter().any(|at| self.briefs[at].is_none()) {
+            return Err(self.refuse(own, place.name, "the baseType is refused"));
+        }
         let is_time = matches!(engineering, Engineering::AbsoluteTime(_) | Engineering::RelativeTime(_));
         let encoding = if is_time {
             match chain.child(&["Encoding"]) {
@@ -329,6 +353,9 @@ impl<'a> Loader<'a> {
             None if matches!(engineering, Engineering::RelativeTime(_)) => "s".to_owned(),
             None => String::new(),
         };
+        if let Some(text) = own.attribute("initialValue") {
+            self.check_initial(own, place, Some(&engineering), text);
+        }
         let initial_value =
             chain.with("initialValue").and_then(|node| node.attribute("initialValue")).map(str::to_owned);
         let alarm = self.alarm(&chain, place, &engineering)?;
@@ -375,7 +402,7 @@ fn unit(units: Node<'_>) -> String {
                 "{}{}{}{}",
                 factor.unwrap_or_default(),
                 if factor.is_some() { " " } else { "" },
-                xml::text(unit),
+                &*xml::text(unit),
                 power.map(|power| format!("^{power}")).unwrap_or_default()
             )
         })

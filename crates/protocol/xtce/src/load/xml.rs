@@ -1,6 +1,8 @@
 //! The XML side of loading: lines, attributes, children. What an element may carry is listed where it
 //! is read; anything else is refused by name and line, so that nothing is silently ignored.
 
+use std::borrow::Cow;
+
 use roxmltree::{Document, ParsingOptions};
 
 use super::{LoadError, Problem};
@@ -17,6 +19,31 @@ const NAMESPACES: [&str; 3] = [
 
 /// Children that describe and never change what is decoded.
 pub(super) const DESCRIPTIVE: [&str; 3] = ["LongDescription", "AliasSet", "AncillaryDataSet"];
+
+/// Children that may come more than once in the elements that have them; any other comes once.
+pub(super) const REPEATED: [&str; 21] = [
+    "ANDedConditions",
+    "Byte",
+    "Comparison",
+    "Condition",
+    "ContextAlarm",
+    "ContextCalibrator",
+    "Dimension",
+    "DiscreteLookup",
+    "Enumeration",
+    "EnumerationAlarm",
+    "Member",
+    "ORedConditions",
+    "Operator",
+    "ParameterInstanceRef",
+    "ParameterInstanceRefOperand",
+    "Range",
+    "SpaceSystem",
+    "SplinePoint",
+    "Term",
+    "ThisParameterOperand",
+    "ValueOperand",
+];
 
 /// Parses the document. DTDs, and with them entities that grow, are refused.
 pub(super) fn parse(xml: &str) -> Result<Document<'_>, LoadError> {
@@ -134,9 +161,17 @@ pub(super) fn child<'a>(node: Node<'a>, name: &'static str) -> Option<Node<'a>> 
     named(node, name).next()
 }
 
-/// The text of an element, without the white space around it.
-pub(super) fn text<'a>(node: Node<'a>) -> &'a str {
-    node.text().unwrap_or_default().trim()
+/// The text of an element, without the white space around it. A comment may stand within it.
+pub(super) fn text<'a>(node: Node<'a>) -> Cow<'a, str> {
+    let mut parts = node.children().filter(|child| child.is_text()).filter_map(|child| child.text());
+    let first = parts.next().unwrap_or_default();
+    match parts.next() {
+        None => Cow::Borrowed(first.trim()),
+        Some(second) => {
+            let whole: String = [first, second].into_iter().chain(parts).collect();
+            Cow::Owned(whole.trim().to_owned())
+        }
+    }
 }
 
 /// `xs:boolean`.

@@ -6,13 +6,12 @@ use std::collections::HashMap;
 use super::layout::Layout;
 use super::lookups::{slot, slots};
 use super::switch::{Candidate, Switch};
-use super::{Coding, CompileError, Move, Node, Plan, RawCoding, Shape, Slot, Step, Store};
+use super::{Coding, CompileError, Initial, Move, Node, Plan, RawCoding, Shape, Slot, Step, Store};
 use crate::database::container::{Anchor, ContainerEntry, SequenceContainer, What};
 use crate::database::criteria::{Criteria, IntegerValue};
 use crate::database::types::{Encoding, Engineering, Origin, Scalar, Type, TypeId};
 use crate::database::{ContainerId, Database, ParameterId};
 use crate::limits;
-use crate::value::Value;
 
 impl Plan {
     /// Compiles the containers that `root` leads to. Without a name the root is the one container that
@@ -86,7 +85,7 @@ struct Compiler<'d> {
     heirs: HashMap<ContainerId, Vec<ContainerId>>,
     /// First slot and number of instances of the parameters that are looked at.
     slots: HashMap<ParameterId, (u32, u32)>,
-    initial: Vec<Value>,
+    initial: Vec<Initial>,
     layout: Layout,
     nodes: Vec<Node>,
     codings: Vec<Coding>,

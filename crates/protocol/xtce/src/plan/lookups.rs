@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use super::Slot;
+use super::{Initial, Slot};
 use crate::database::container::What;
 use crate::database::criteria::{IntegerValue, Reference};
 use crate::database::types::{Encoding, Engineering, Origin, Type};
 use crate::database::{Database, ParameterId};
-use crate::value::Value;
+use crate::load::initial_value;
 
 /// The slot of a reference.
 pub(super) fn slot(slots: &HashMap<ParameterId, (u32, u32)>, reference: Reference) -> Slot {
@@ -17,7 +17,7 @@ pub(super) fn slot(slots: &HashMap<ParameterId, (u32, u32)>, reference: Referenc
 }
 
 /// A slot for each instance that anything in the database looks at.
-pub(super) fn slots(database: &Database) -> (HashMap<ParameterId, (u32, u32)>, Vec<Value>) {
+pub(super) fn slots(database: &Database) -> (HashMap<ParameterId, (u32, u32)>, Vec<Initial>) {
     let mut depths: HashMap<ParameterId, u32> = HashMap::new();
     let mut note = |reference: Reference| {
         let depth = depths.entry(reference.parameter).or_default();
@@ -92,29 +92,17 @@ pub(super) fn slots(database: &Database) -> (HashMap<ParameterId, (u32, u32)>, V
         initial.extend(std::iter::repeat_n(database.initial(parameter), depth as usize));
     }
     // A slot that is never written, for references that lead nowhere.
-    initial.push(Value::Absent);
+    initial.push(Initial::default());
     (slots, initial)
 }
 
 impl Database {
-    /// The initial engineering value of a parameter, where it is a plain one.
-    fn initial(&self, id: ParameterId) -> Value {
-        let parameter = &self.parameters[id.0 as usize];
-        let Some(text) = parameter.initial_value.as_deref() else { return Value::Absent };
-        match self.type_of(id).and_then(Type::scalar).map(|scalar| &scalar.engineering) {
-            Some(Engineering::Integer { .. }) => text.trim().parse().map_or(Value::Absent, Value::Signed),
-            Some(Engineering::Float) => text.trim().parse().map_or(Value::Absent, Value::Float),
-            Some(Engineering::Boolean { zero, one }) => match text {
-                text if text == one => Value::Boolean(true),
-                text if text == zero => Value::Boolean(false),
-                _ => Value::Absent,
-            },
-            Some(Engineering::Enumerated(enumeration)) => enumeration
-                .labels
-                .iter()
-                .position(|label| label == text)
-                .map_or(Value::Absent, |index| Value::Label(index as u32)),
-            _ => Value::Absent,
-        }
+    /// The initial engineering value of a parameter, and its octets.
+    fn initial(&self, id: ParameterId) -> Initial {
+        let text = self.parameter(id).and_then(|parameter| parameter.initial_value.as_deref());
+        let scalar = self.type_of(id).and_then(Type::scalar);
+        text.zip(scalar)
+            .and_then(|(text, scalar)| initial_value(&scalar.engineering, text))
+            .unwrap_or_default()
     }
 }

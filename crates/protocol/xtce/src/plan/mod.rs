@@ -31,6 +31,9 @@ pub enum CompileError {
     TooLarge,
 }
 
+/// A value before any packet, with its octets if it has any.
+pub(crate) type Initial = (Value, Vec<u8>);
+
 /// A compiled database. Share it between decoders.
 #[derive(Debug)]
 pub struct Plan {
@@ -45,8 +48,8 @@ pub struct Plan {
     pub(crate) shapes: Vec<Shape>,
     pub(crate) criteria: Vec<Criteria<Slot>>,
     pub(crate) integers: Vec<IntegerValue<Slot>>,
-    /// Values that slots start with: `initialValue` where it is a plain one.
-    pub(crate) initial: Vec<Value>,
+    /// Values that slots start with: `initialValue`, with the octets of a text or octet string.
+    pub(crate) initial: Vec<Initial>,
 }
 
 impl Plan {

@@ -5,4 +5,5 @@ mod corpus;
 mod features;
 mod loading;
 mod packets;
+mod passed_over;
 mod real;
