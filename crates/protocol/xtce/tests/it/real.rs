@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use perigee_testkit::shared_data;
-use perigee_xtce::{Database, Decoder, LoadOptions, PacketWriter, Plan, Values};
+use perigee_xtce::{Database, DecodeError, Decoder, LoadOptions, PacketWriter, Plan, Value, Values};
 use serde_json::Value as Json;
 
 use crate::packets::packets;
@@ -95,4 +95,62 @@ fn the_same_packets_under_other_definitions() {
         let counts = check(xtce, root, "J01_G011_LZ_2021-04-09T00-00-00Z_V01.DAT1", 0, "expected-jpss.json");
         assert!(counts.is_none_or(|counts| counts == (7200, 0)), "{xtce}: {counts:?}");
     }
+}
+
+/// A database that no recording comes with, and a decoder for its packets.
+fn small(xtce: &str) -> Option<(Database, Decoder)> {
+    let path = shared_data(format!("space-packet-parser/{xtce}"))?;
+    let xml = fs::read_to_string(path).expect("readable");
+    let loaded = Database::load(&xml, LoadOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(loaded.notices.is_empty(), "{:?}", loaded.notices);
+    let plan = Plan::compile(&loaded.database, None).expect("compiles");
+    Some((loaded.database, Decoder::new(Arc::new(plan))))
+}
+
+#[test]
+fn packets_of_four_octets() {
+    let Some((database, mut decoder)) = small("test_xtce_4byte.xml") else { return };
+    assert_eq!(
+        (database.name(), database.parameters().len(), database.containers().len()),
+        ("TestSystem", 1, 1)
+    );
+    let id = database.find_parameter("/TestSystem/PKT_VALUE");
+    let mut values = Values::default();
+    for (packet, expected) in [([0; 4], 0), ([0xFF; 4], u64::from(u32::MAX)), ([1, 2, 3, 4], 0x0102_0304)] {
+        values.clear();
+        let container = decoder.decode(&packet, &mut values).expect("decodes");
+        assert_eq!(database.find_container("PKT_CONTAINER"), Some(container));
+        let [entry] = values.entries[..] else { panic!("{:?}", values.entries) };
+        let value = Value::Unsigned(expected);
+        assert_eq!((Some(entry.parameter), entry.raw, entry.eng), (id, value, value));
+    }
+    let cut = decoder.decode(&[1, 2, 3], &mut values);
+    assert!(matches!(cut, Err(DecodeError::TooShort { needed: 32, available: 24, .. })), "{cut:?}");
+}
+
+#[test]
+fn udp_datagrams() {
+    let Some((database, mut decoder)) = small("udp_packet.xml") else { return };
+    let length = database.find_parameter("UDP_LENGTH").and_then(|id| database.parameter(id)).expect("there");
+    assert_eq!((length.unit.as_str(), database.version()), ("byte", "1.0"));
+    let datagram = |length: u16, data: &[u8]| {
+        let header = [12345, 80, length, 0x1234].map(u16::to_be_bytes).concat();
+        [&header, data].concat()
+    };
+    let mut values = Values::default();
+    // The datagram ends where its length says; what follows in the packet is not of it.
+    for (data, behind) in [(&b""[..], &b""[..]), (b"Hello, World!", b""), (b"ab", b"cd")] {
+        let length = 8 + data.len() as u16;
+        values.clear();
+        decoder.decode(&[&datagram(length, data), behind].concat(), &mut values).expect("decodes");
+        let raw: Vec<Value> = values.entries[..4].iter().map(|entry| entry.raw).collect();
+        assert_eq!(raw, [12345, 80, length.into(), 0x1234].map(Value::Unsigned));
+        let [entry] = values.entries[4..] else { panic!("{:?}", values.entries) };
+        assert_eq!(Some(entry.parameter), database.find_parameter("DATA"));
+        assert!(matches!((entry.raw, entry.eng), (Value::Binary(_), Value::Binary(_))));
+        assert_eq!(values.octets(entry.eng), data);
+    }
+    let mut refused = |length| decoder.decode(&datagram(length, b"abc"), &mut Values::default());
+    assert!(matches!(refused(7), Err(DecodeError::BadSize { .. })), "shorter than its header");
+    assert!(matches!(refused(12), Err(DecodeError::TooShort { needed: 96, available: 88, .. })));
 }
