@@ -1,6 +1,6 @@
 // A real node for the tests: `perigee up` in a state directory of its own, on a free port, killed as hard as wanted.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,10 +9,13 @@ const START_MS = 30_000;
 const STOP_MS = 15_000;
 const ROOT = resolve(import.meta.dirname, '../..');
 
+/** The program to test: the one that is named, or the one that was built, release first. */
 function binary() {
-  const places = process.env.PERIGEE_BIN ? [resolve(process.env.PERIGEE_BIN)] : ['release', 'debug'].map((profile) => join(ROOT, 'target', profile, 'perigee'));
-  const found = places.find(existsSync);
-  if (!found) throw new Error(`no perigee at ${places.join(' or ')}: build it, or name it in PERIGEE_BIN`);
+  const target = join(ROOT, 'target');
+  const triples = existsSync(target) ? readdirSync(target) : [];
+  const built = ['release', 'debug'].flatMap((profile) => [...triples, '.'].map((triple) => join(target, triple, profile, 'perigee')));
+  const found = (process.env.PERIGEE_BIN ? [resolve(process.env.PERIGEE_BIN)] : built).find(existsSync);
+  if (!found) throw new Error('no perigee was found: `make build`, or name it in PERIGEE_BIN');
   return found;
 }
 

@@ -40,8 +40,12 @@ pub fn api(path: &str) -> String {
     format!("http://127.0.0.1:{HTTP_PORT}/api/{path}")
 }
 
+/// The program under test.
+pub fn command() -> anyhow::Result<Command> {
+    Ok(Command::new(std::env::var("PERIGEE_BIN").context("PERIGEE_BIN is not set: use bench/run")?))
+}
+
 fn start_with(folder: &Path, xtce: &Path, telemetry: &str, link: &str) -> anyhow::Result<Server> {
-    let program = std::env::var("PERIGEE_BIN").context("PERIGEE_BIN is not set: use bench/run")?;
     let configuration = folder.join("perigee.toml");
     std::fs::write(
         &configuration,
@@ -51,7 +55,7 @@ fn start_with(folder: &Path, xtce: &Path, telemetry: &str, link: &str) -> anyhow
             xtce.display(),
         ),
     )?;
-    let mut command = Command::new(program);
+    let mut command = command()?;
     command.args(["up", "--listen", &format!("127.0.0.1:{HTTP_PORT}"), "--config"]).arg(&configuration);
     Server::start(command, folder, &format!("http://127.0.0.1:{HTTP_PORT}/ready"))
 }
