@@ -120,7 +120,7 @@ fn table(stats: &Stats) -> String {
         line("octets a value", format!("{:.2}", stats.values_octets as f64 / stats.values as f64));
     }
     line("segments", stats.segments.to_string());
-    line("journal blocks", stats.journal_blocks.to_string());
+    line("growing values", stats.growing_values.to_string());
     line("alarms", stats.alarms.to_string());
     if !stats.channels.is_empty() {
         text += &format!("\n{:<16}{:>5}{:>7}{:>12}{:>10}\n", "link", "vcid", "apid", "count", "missing");

@@ -31,7 +31,18 @@ fn main() -> ExitCode {
         Verb::Version => documents::version(),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("perigee: {error:#}");
+        eprintln!("perigee: {}", told(&error));
         ExitCode::FAILURE
+    })
+}
+
+/// An error with its causes, each said once: many name their cause themselves.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |mut text, cause| {
+        if !text.ends_with(&cause) {
+            text += if text.is_empty() { "" } else { ": " };
+            text += &cause;
+        }
+        text
     })
 }

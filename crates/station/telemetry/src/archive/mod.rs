@@ -64,7 +64,7 @@ pub enum ArchiveError {
         source: std::io::Error,
     },
     /// SQLite refused.
-    #[error("{0}")]
+    #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     /// The file belongs to another program.
     #[error("{} is a database, but not an archive of Perigee", path.display())]

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::segment::{OpenSegment, ParameterKey, decode_column, decode_times};
 use super::summary::{Summary, compare};
 use super::tail::KEY_BITS;
-use super::{ArchiveError, blocks, retention, schema};
+use super::{ArchiveError, Corrupt, blocks, retention, schema};
 use crate::alarms::AlarmRecord;
 
 /// Problems that one check names at most.
@@ -28,8 +28,8 @@ pub struct Stats {
     pub values_octets: u64,
     /// Finished segments.
     pub segments: u64,
-    /// Blocks of segments that were growing when the archive was last written.
-    pub journal_blocks: u64,
+    /// Values in segments that were growing when the archive was last written.
+    pub growing_values: u64,
     /// Alarms, ended ones too.
     pub alarms: u64,
     /// First and last reception time of frames, packets or values, in nanoseconds of the Unix epoch.
@@ -95,11 +95,28 @@ pub fn stats(path: &Path) -> Result<Stats, ArchiveError> {
                   + coalesce((SELECT sum(length(times)) FROM segment), 0)",
         )?,
         segments: number("SELECT count(*) FROM segment WHERE state = 0")?,
-        journal_blocks: number("SELECT count(*) FROM journal")?,
+        growing_values: growing_values(&snapshot)?,
         alarms: number("SELECT count(*) FROM alarm")?,
         received,
         channels,
     })
+}
+
+fn growing_values(connection: &Connection) -> Result<u64, ArchiveError> {
+    let mut journal = connection.prepare("SELECT block FROM journal")?;
+    let mut rows = journal.query([])?;
+    let mut total = 0;
+    while let Some(row) = rows.next()? {
+        total += values_of(&row.get::<_, Vec<u8>>(0)?)?;
+    }
+    Ok(total)
+}
+
+/// How many values a block of the journal holds.
+fn values_of(block: &[u8]) -> Result<u64, Corrupt> {
+    let mut segment = OpenSegment::default();
+    segment.recover(block)?;
+    Ok(segment.columns().iter().map(|column| column.len() as u64).sum())
 }
 
 /// What a check found.
@@ -212,9 +229,8 @@ fn check_journal(connection: &Connection, check: &mut Check) -> Result<(), Archi
     let mut rows = journal.query([])?;
     while let Some(row) = rows.next()? {
         let (id, block): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-        let mut segment = OpenSegment::default();
-        match segment.recover(&block) {
-            Ok(()) => check.values += segment.columns().iter().map(|column| column.len() as u64).sum::<u64>(),
+        match values_of(&block) {
+            Ok(values) => check.values += values,
             Err(error) => check.problem(format!("journal {id}: {error}")),
         }
     }
