@@ -236,11 +236,13 @@ impl Writer<'_> {
                         self.at = base + u64::from(field.bit);
                         let stores = &plan.stores[run.first_store as usize..run.end_store as usize];
                         let store = stores.iter().find(|store| store.entry as usize == index);
-                        self.value(field.parameter, field.coding, store.copied())?;
+                        self.value(field.parameter, field.coding, store.copied(), None)?;
                     }
                     self.at = base + run.cursor;
                 }
-                Step::Value { parameter, coding, store, .. } => self.value(*parameter, *coding, *store)?,
+                Step::Value { parameter, coding, store, validity } => {
+                    self.value(*parameter, *coding, *store, *validity)?;
+                }
                 Step::Structured { .. } | Step::Move(Move::FromEnd { .. }) => {
                     return Err(EncodeError::Unsupported(self.container));
                 }
@@ -253,8 +255,7 @@ impl Writer<'_> {
                     self.at = start.checked_add_signed(self.integer(*by)?).ok_or(EncodeError::BadSize)?;
                 }
                 Step::Unless { criteria, to } => {
-                    let slots = &self.slots;
-                    if !plan.criteria[*criteria as usize].holds(&|slot| slots.read(slot)) {
+                    if !self.holds(Some(*criteria)) {
                         at = *to;
                     }
                 }
@@ -319,6 +320,7 @@ impl Writer<'_> {
         parameter: ParameterId,
         coding: u32,
         store: Option<Store>,
+        validity: Option<u32>,
     ) -> Result<(), EncodeError> {
         self.room = self.room.checked_sub(1).ok_or(EncodeError::TooLarge)?;
         let plan = self.plan;
@@ -334,6 +336,7 @@ impl Writer<'_> {
                 let eng = coding.engineering_value(raw, &lookup, &[]);
                 self.write(width, coded)?;
                 if let Some(store) = store {
+                    let eng = if self.holds(validity) { eng } else { Value::Absent };
                     self.slots.keep(store, raw, eng, &[]);
                 }
             }
@@ -347,7 +350,7 @@ impl Writer<'_> {
                     return Err(bad);
                 }
                 self.octets(octets, size)?;
-                self.keep_text(coding, given, store);
+                self.keep_text(coding, given, store, validity);
             }
             RawCoding::Text { coding: string, buffer } => {
                 let buffer = match buffer {
@@ -358,13 +361,19 @@ impl Writer<'_> {
                     None => None,
                 };
                 self.text(string, buffer, given).ok_or(bad)??;
-                self.keep_text(coding, given, store);
+                self.keep_text(coding, given, store, validity);
             }
         }
         Ok(())
     }
 
-    fn keep_text(&mut self, coding: &Coding, given: Value, store: Option<Store>) {
+    /// Whether a condition holds, if there is one.
+    fn holds(&self, criteria: Option<u32>) -> bool {
+        let slots = &self.slots;
+        criteria.is_none_or(|at| self.plan.criteria[at as usize].holds(&|slot| slots.read(slot)))
+    }
+
+    fn keep_text(&mut self, coding: &Coding, given: Value, store: Option<Store>, validity: Option<u32>) {
         let Some(store) = store else { return };
         let octets = given.span().map_or(&[][..], |span| span.of(self.arena));
         let slots = &self.slots;
@@ -375,6 +384,7 @@ impl Writer<'_> {
             Value::Text(span)
         };
         let eng = coding.engineering_value(raw, &|slot: Slot| -> Reading<'_> { slots.read(slot) }, octets);
+        let eng = if self.holds(validity) { eng } else { Value::Absent };
         self.slots.keep(store, raw, eng, octets);
     }
 

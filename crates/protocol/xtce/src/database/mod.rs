@@ -94,7 +94,8 @@ pub struct Parameter {
     pub(crate) type_id: TypeId,
     /// Own name inside the parent: `q1`, or empty for an array element.
     pub(crate) member_name: String,
-    pub(crate) validity: Option<criteria::Criteria>,
+    /// `ValidityCondition`, shared with the members of an aggregate or array.
+    pub(crate) validity: Option<Arc<criteria::Criteria>>,
 }
 
 /// A sequence container.

@@ -224,6 +224,8 @@ pub(super) fn text(
                 octets = &octets[..at];
                 if buffer.is_none() {
                     packet.at = first + (at + termination.len()) as u64 * 8;
+                    // The bits that fill up a last octet are no part of a terminator.
+                    packet.need(packet.at)?;
                 }
             }
             // Without an end the string takes its whole buffer; without a buffer it has none.

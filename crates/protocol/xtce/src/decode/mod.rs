@@ -196,13 +196,15 @@ impl State {
                 Step::Value { parameter, coding, store, validity } => {
                     self.value(plan, *parameter, *coding, *store, *validity, packet, out)?;
                 }
-                Step::Structured { parameter, shape } => {
+                Step::Structured { parameter, shape, validity } => {
                     self.structured(plan, *parameter, *shape, packet, out)?;
+                    if let (false, Some(entry)) = (self.holds(plan, *validity), out.entries.last_mut()) {
+                        entry.eng = Value::Absent;
+                    }
                 }
                 Step::Move(to) => self.travel(plan, *to, packet)?,
                 Step::Unless { criteria, to } => {
-                    let slots = &self.slots;
-                    if !plan.criteria[*criteria as usize].holds(&|slot| slots.read(slot)) {
+                    if !self.holds(plan, Some(*criteria)) {
                         at = *to;
                     }
                 }
@@ -260,7 +262,10 @@ impl State {
         out: &mut Values,
     ) -> Result<(), DecodeError> {
         let base = if run.absolute { 0 } else { packet.at };
-        packet.need(base.saturating_add(run.extent))?;
+        // A run without fields only moves the cursor: nothing is asked of the place it goes to.
+        if run.extent > 0 {
+            packet.need(base.saturating_add(run.extent))?;
+        }
         let count = (run.end - run.first) as usize;
         packet.room = packet.room.checked_sub(count).ok_or(DecodeError::TooLarge)?;
         let mark = out.entries.len();
@@ -294,6 +299,12 @@ impl State {
         plan.integers[index as usize].get(&|slot| slots.read(slot))
     }
 
+    /// Whether a condition holds, if there is one.
+    fn holds(&self, plan: &Plan, criteria: Option<u32>) -> bool {
+        let slots = &self.slots;
+        criteria.is_none_or(|at| plan.criteria[at as usize].holds(&|slot| slots.read(slot)))
+    }
+
     fn travel(&mut self, plan: &Plan, to: Move, packet: &mut Packet<'_>) -> Result<(), DecodeError> {
         let (start, end) = self.frames.last().copied().unwrap_or_default();
         let bits = |index| self.integer(plan, index);
@@ -323,11 +334,8 @@ impl State {
     ) -> Result<(), DecodeError> {
         packet.room = packet.room.checked_sub(1).ok_or(DecodeError::TooLarge)?;
         let (raw, mut eng) = self.scalar(plan, coding, packet, out)?;
-        if let Some(validity) = validity {
-            let slots = &self.slots;
-            if !plan.criteria[validity as usize].holds(&|slot| slots.read(slot)) {
-                eng = Value::Absent;
-            }
+        if !self.holds(plan, validity) {
+            eng = Value::Absent;
         }
         let entry = Entry { parameter, raw, eng };
         if let Some(store) = store {
@@ -389,6 +397,8 @@ impl State {
         packet: &mut Packet<'_>,
         out: &mut Values,
     ) -> Result<(), DecodeError> {
+        // Without elements it still has a place.
+        packet.need(packet.at)?;
         let mark = out.arena.len();
         let (mut raw, mut eng) = (std::mem::take(&mut self.raw_json), std::mem::take(&mut self.eng_json));
         raw.clear();

@@ -6,6 +6,7 @@ use super::shape::{Shape, TypeNode};
 use super::system::is_name;
 use super::xml::{self, Node};
 use super::{Loader, Place};
+use crate::database::criteria::Criteria;
 use crate::database::types::TypeId;
 use crate::database::{Kind, Parameter, ParameterId};
 use crate::limits;
@@ -153,6 +154,16 @@ impl<'a> Loader<'a> {
         self.parameter_names.entry(alias).or_insert(id);
     }
 
+    /// Gives a parameter and its members their condition.
+    fn validate(&mut self, id: ParameterId, criteria: &Arc<Criteria>) {
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            let parameter = &mut self.parameters[id.0 as usize];
+            parameter.validity = Some(Arc::clone(criteria));
+            open.extend(&parameter.members);
+        }
+    }
+
     /// `ValidityCondition` of the parameters, once all names are known.
     pub(super) fn load_validity(&mut self) {
         for (id, system, node) in std::mem::take(&mut self.parameter_nodes) {
@@ -161,7 +172,7 @@ impl<'a> Loader<'a> {
             if let Some(condition) = condition {
                 let name = self.parameters[id.0 as usize].name.clone();
                 if let Ok(criteria) = self.criteria(condition, Place { system, name: &name }) {
-                    self.parameters[id.0 as usize].validity = Some(criteria);
+                    self.validate(id, &Arc::new(criteria));
                 }
             }
         }

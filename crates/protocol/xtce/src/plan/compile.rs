@@ -2,6 +2,7 @@
 //! containers written out, heirs hung below the container that they extend.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::layout::Layout;
 use super::lookups::{slot, slots};
@@ -93,6 +94,8 @@ struct Compiler<'d> {
     shapes: Vec<Shape>,
     shape_of: HashMap<TypeId, u32>,
     criteria: Vec<Criteria<Slot>>,
+    /// Where the conditions of parameters are in `criteria`.
+    validities: HashMap<*const Criteria, u32>,
     integers: Vec<IntegerValue<Slot>>,
     /// Entries gone through: containers of nothing that include each other are work too.
     work: usize,
@@ -119,6 +122,7 @@ impl<'d> Compiler<'d> {
             shapes: Vec::new(),
             shape_of: HashMap::new(),
             criteria: Vec::new(),
+            validities: HashMap::new(),
             integers: Vec::new(),
             work: 0,
         }
@@ -373,7 +377,8 @@ impl<'d> Compiler<'d> {
                             .collect();
                         self.shapes.push(Shape::Array { element, dimensions });
                         let shape = self.shapes.len() as u32 - 1;
-                        self.layout.push(Step::Structured { parameter: *id, shape });
+                        let validity = self.validity(*id);
+                        self.layout.push(Step::Structured { parameter: *id, shape, validity });
                         self.layout.unknown();
                     }
                     _ => {}
@@ -399,7 +404,7 @@ impl<'d> Compiler<'d> {
                 let index = self.coding(parameter.type_id, scalar);
                 let store =
                     self.slots.get(&id).map(|(slot, depth)| Store { entry: 0, slot: *slot, depth: *depth });
-                let validity = parameter.validity.as_ref().map(|criteria| self.criterion(criteria));
+                let validity = self.validity(id);
                 let coding = &self.codings[index as usize];
                 let fixed = matches!(coding.raw, RawCoding::Integer { .. } | RawCoding::Float { .. });
                 if fixed && !coding.dependent && validity.is_none() {
@@ -413,7 +418,8 @@ impl<'d> Compiler<'d> {
             }
             Some(Type::Aggregate(_) | Type::Array { .. }) => {
                 let shape = self.shape(parameter.type_id);
-                self.layout.push(Step::Structured { parameter: id, shape });
+                let validity = self.validity(id);
+                self.layout.push(Step::Structured { parameter: id, shape, validity });
                 self.layout.unknown();
             }
             Some(Type::Refused) | None => {}
@@ -558,6 +564,19 @@ impl<'d> Compiler<'d> {
         let index = self.shapes.len() as u32 - 1;
         self.shape_of.insert(type_id, index);
         index
+    }
+
+    /// The condition of a parameter, compiled once however often it comes.
+    fn validity(&mut self, id: ParameterId) -> Option<u32> {
+        let database = self.database;
+        let criteria = database.parameter(id)?.validity.as_ref()?;
+        let key = Arc::as_ptr(criteria);
+        if let Some(index) = self.validities.get(&key) {
+            return Some(*index);
+        }
+        let index = self.criterion(criteria);
+        self.validities.insert(key, index);
+        Some(index)
     }
 
     fn criterion(&mut self, criteria: &Criteria) -> u32 {

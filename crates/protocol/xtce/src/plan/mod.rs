@@ -108,6 +108,7 @@ pub(crate) enum Step {
     Structured {
         parameter: ParameterId,
         shape: u32,
+        validity: Option<u32>,
     },
     /// Sets the cursor.
     Move(Move),

@@ -4,6 +4,7 @@ mod columns;
 mod corpus;
 mod features;
 mod loading;
+mod model;
 mod packets;
 mod passed_over;
 mod real;
