@@ -87,6 +87,27 @@ impl Encoder {
         values: &[(ParameterId, Value)],
         arena: &[u8],
     ) -> Result<Vec<u8>, EncodeError> {
+        self.write(container, values, arena, None).map(|writer| writer.packet)
+    }
+
+    /// The same; says also whether an entry changed bits that another one had written.
+    pub(crate) fn encode_watched(
+        &self,
+        container: ContainerId,
+        values: &[(ParameterId, Value)],
+        arena: &[u8],
+    ) -> Result<(Vec<u8>, bool), EncodeError> {
+        let writer = self.write(container, values, arena, Some(Watch::default()))?;
+        Ok((writer.packet, writer.watch.is_some_and(|watch| watch.changed)))
+    }
+
+    fn write<'w>(
+        &'w self,
+        container: ContainerId,
+        values: &[(ParameterId, Value)],
+        arena: &'w [u8],
+        watch: Option<Watch>,
+    ) -> Result<Writer<'w>, EncodeError> {
         let path = self.paths.get(&container).ok_or(EncodeError::NotInPlan(container))?;
         let mut given: HashMap<ParameterId, (usize, Vec<Value>)> = HashMap::new();
         for (parameter, value) in &path.demanded {
@@ -107,12 +128,13 @@ impl Encoder {
             frames: vec![0],
             container,
             room: limits::MAX_ENTRIES_PER_PACKET,
+            watch,
         };
         for node in &path.nodes {
             let node = &self.plan.nodes[*node as usize];
             writer.steps(node.first_step, node.end_step)?;
         }
-        Ok(writer.packet)
+        Ok(writer)
     }
 }
 
@@ -207,6 +229,14 @@ fn invert(calibrator: &Calibrator, eng: f64) -> Option<f64> {
     }
 }
 
+/// What overlapping entries do to each other.
+#[derive(Debug, Default)]
+struct Watch {
+    /// The bits that were written.
+    written: Vec<u8>,
+    changed: bool,
+}
+
 /// A packet being written.
 struct Writer<'w> {
     plan: &'w Plan,
@@ -219,6 +249,7 @@ struct Writer<'w> {
     frames: Vec<u64>,
     container: ContainerId,
     room: usize,
+    watch: Option<Watch>,
 }
 
 impl Writer<'_> {
@@ -441,6 +472,12 @@ impl Writer<'_> {
     fn write(&mut self, width: u8, coded: u64) -> Result<(), EncodeError> {
         let end = self.at + u64::from(width);
         self.reach(end)?;
+        if let Some(watch) = &mut self.watch {
+            watch.written.resize(self.packet.len(), 0);
+            let before = bits::extract(&self.packet, self.at, width);
+            watch.changed |= (before ^ coded) & bits::extract(&watch.written, self.at, width) != 0;
+            bits::insert(&mut watch.written, self.at, width, u64::MAX);
+        }
         bits::insert(&mut self.packet, self.at, width, coded);
         self.at = end;
         Ok(())

@@ -352,7 +352,7 @@ fn quarter(value: f64, bits: usize, mil: bool) -> u64 {
         (16, _) => {
             let exponent = value.abs().log2().floor();
             let fraction = (value.abs() / exponent.exp2() - 1.0) * 1024.0;
-            u64::from(value < 0.0) << 15 | (exponent as i64 + 15) as u64 * 1024 + fraction as u64
+            (u64::from(value < 0.0) * 32 + (exponent as i64 + 15) as u64) * 1024 + fraction as u64
         }
         (32, false) => u64::from((value as f32).to_bits()),
         (64, _) => value.to_bits(),
