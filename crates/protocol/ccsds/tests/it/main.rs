@@ -1,6 +1,7 @@
 //! perigee-ccsds against recordings and vectors that nobody here made. They stay in ../shared/data; without it the
 //! tests say loudly that they were skipped.
 
+mod allocations;
 mod chain;
 mod coding;
 mod collect;

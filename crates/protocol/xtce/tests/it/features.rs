@@ -20,7 +20,7 @@ fn features() -> (Database, Arc<Plan>) {
     (loaded.database, Arc::new(plan))
 }
 
-fn octets(hex: &str) -> Vec<u8> {
+pub(crate) fn octets(hex: &str) -> Vec<u8> {
     let digits: String = hex.split_whitespace().collect();
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hex")).collect()
 }

@@ -1,5 +1,6 @@
 //! Real mission databases and packets, compared with what other programs make of them.
 
+mod allocations;
 mod columns;
 mod corpus;
 mod features;
