@@ -14,6 +14,7 @@ mod archive;
 mod batch;
 mod config;
 mod downlink;
+pub mod fuzzing;
 mod generation;
 mod handle;
 mod latest;

@@ -1,9 +1,7 @@
 //! The corpora of the fuzz targets, replayed as they are and with seeded damage.
 
-use std::time::{Duration, Instant};
-
 use perigee_ccsds::fuzzing;
-use perigee_testkit::workspace_root;
+use perigee_testkit::corpus::{damage, replay};
 
 type Target = (&'static str, fn(&[u8]));
 
@@ -15,83 +13,34 @@ const TARGETS: [Target; 5] = [
     ("ccsds_link_file", fuzzing::link_file),
 ];
 
-/// The files of a target's corpus, by name.
-fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let folder = workspace_root().join("fuzz/corpus").join(target);
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("entry").path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty(), "{} is empty", folder.display());
-    paths.iter().map(|path| std::fs::read(path).expect("readable")).collect()
-}
-
 #[test]
 fn corpora_hold_what_must_hold() {
     for (target, run) in TARGETS {
-        for input in corpus(target) {
-            run(&input);
-        }
-    }
-}
-
-/// Runs the target on damaged corpora; an input that fails is printed in hexadecimal.
-fn damage((target, run): Target) {
-    let soak = std::env::var_os("PERIGEE_SOAK").is_some();
-    let limit = if soak { Duration::from_secs(120) } else { Duration::from_millis(400) };
-    let corpus = corpus(target);
-    let mut random = 0x5EED_u64;
-    let mut below = |limit: usize| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (random >> 33) as usize % limit.max(1)
-    };
-    let begin = Instant::now();
-    while begin.elapsed() < limit {
-        let mut input = corpus[below(corpus.len())].clone();
-        for _ in 0..=below(8) {
-            let at = below(input.len());
-            match below(6) {
-                _ if input.is_empty() => input.push(below(256) as u8),
-                0 => input[at] ^= 1 << below(8),
-                1 => input[at] = below(256) as u8,
-                2 => input[at] = [0, 0x7F, 0x80, 0xFE, 0xFF][below(5)],
-                3 => input.truncate(at),
-                4 => input.insert(at, below(256) as u8),
-                _ => {
-                    let piece = input[at..].to_vec();
-                    let to = below(input.len());
-                    input.splice(to..to, piece);
-                }
-            }
-            input.truncate(1 << 14);
-        }
-        if std::panic::catch_unwind(|| run(&input)).is_err() {
-            let hex: String = input.iter().map(|octet| format!("{octet:02x}")).collect();
-            panic!("{target} fails on {hex}");
-        }
+        replay(target, run);
     }
 }
 
 #[test]
 fn damaged_receive_chain() {
-    damage(TARGETS[0]);
+    damage("ccsds_receive_chain", fuzzing::receive_chain);
 }
 
 #[test]
 fn damaged_frame_views() {
-    damage(TARGETS[1]);
+    damage("ccsds_frame_views", fuzzing::frame_views);
 }
 
 #[test]
 fn damaged_packet_assembly() {
-    damage(TARGETS[2]);
+    damage("ccsds_packet_assembly", fuzzing::packet_assembly);
 }
 
 #[test]
 fn damaged_time_codes() {
-    damage(TARGETS[3]);
+    damage("ccsds_time_codes", fuzzing::time_codes);
 }
 
 #[test]
 fn damaged_link_file() {
-    damage(TARGETS[4]);
+    damage("ccsds_link_file", fuzzing::link_file);
 }

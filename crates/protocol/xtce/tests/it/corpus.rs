@@ -1,19 +1,7 @@
-//! The corpora of the fuzz targets, replayed.
+//! The corpora of the fuzz targets, replayed as they are and with seeded damage.
 
-use std::fs;
-
-use perigee_testkit::workspace_root;
+use perigee_testkit::corpus::{damage, replay};
 use perigee_xtce::fuzzing;
-
-fn replay(target: &str, run: fn(&[u8])) {
-    let folder = workspace_root().join("fuzz/corpus").join(target);
-    let mut inputs = 0;
-    for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
-        run(&fs::read(entry.expect("an entry").path()).expect("readable"));
-        inputs += 1;
-    }
-    assert!(inputs > 3, "the corpus of {target} is gone");
-}
 
 #[test]
 fn databases_of_every_kind() {
@@ -23,4 +11,14 @@ fn databases_of_every_kind() {
 #[test]
 fn packets_of_every_kind() {
     replay("xtce_decode", fuzzing::decode);
+}
+
+#[test]
+fn damaged_databases() {
+    damage("xtce_load", fuzzing::load);
+}
+
+#[test]
+fn damaged_packets() {
+    damage("xtce_decode", fuzzing::decode);
 }

@@ -174,7 +174,8 @@ fn find(connection: &Connection, tail: &FromTail, query: &HistoryQuery) -> Resul
         while let Some(row) = rows.next()? {
             let id = row.get(0)?;
             if !tail.segments.contains(&id) {
-                let rows = row.get::<_, i64>(3)? as usize;
+                // A damaged count is refused when the times are read.
+                let rows = row.get::<_, u32>(3).unwrap_or(u32::MAX) as usize;
                 found.push(Found { id, first: row.get(1)?, last: row.get(2)?, rows });
             }
         }
@@ -215,7 +216,7 @@ fn decode(
                 times.insert(decode_times(&block, found.rows)?.0)
             }
         };
-        each(number, &decode_column(definition.key, &data)?, generated);
+        each(number, &decode_column(definition.key, &data, found.rows)?, generated);
     }
     Ok(())
 }

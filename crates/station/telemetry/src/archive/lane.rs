@@ -264,6 +264,9 @@ impl Lane {
             }
             form::FIXED => {
                 let kind = Kind::read(from)?;
+                if kind.is_octets() || kind == Kind::Absent {
+                    return Err(Corrupt("numbers that are none"));
+                }
                 for word in Fixed::decode(kind, count, from)? {
                     self.push_word(kind, word);
                 }
@@ -276,6 +279,9 @@ impl Lane {
             }
             form::WORDS => {
                 let kind = Kind::read(from)?;
+                if !kind.is_octets() {
+                    return Err(Corrupt("words that are no octets"));
+                }
                 let distinct = from.count()?;
                 let words: Vec<u64> =
                     (0..distinct).map(|_| self.read_octets(from)).collect::<Result<_, _>>()?;

@@ -5,22 +5,22 @@
 //! segment is finished, each transaction adds a block to its journal, so that a kill loses at most the
 //! transaction that was open. [`history`] reads finished segments and the tail as one.
 
-mod blocks;
+pub(crate) mod blocks;
 mod completeness;
 mod haul;
 mod history;
 mod intake;
-mod lane;
+pub(crate) mod lane;
 mod offline;
 mod readers;
 mod reprocess;
 mod retention;
 mod schema;
-mod segment;
+pub(crate) mod segment;
 mod status;
-mod summary;
-mod tail;
-mod wire;
+pub(crate) mod summary;
+pub(crate) mod tail;
+pub(crate) mod wire;
 mod writer;
 
 use std::path::PathBuf;

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::segment::{OpenSegment, ParameterKey, decode_column, decode_times};
 use super::summary::{Summary, compare};
-use super::tail::KEY_BITS;
+use super::tail::{KEY_BITS, series_of};
 use super::{ArchiveError, Corrupt, blocks, retention, schema};
 use crate::alarms::AlarmRecord;
 
@@ -193,11 +193,13 @@ fn check_segments(connection: &Connection, check: &mut Check) -> Result<(), Arch
             }
         };
         let mut values = 0;
-        let mut columns = series.query([id << KEY_BITS, (id + 1) << KEY_BITS])?;
+        let mut columns = series.query(series_of(id))?;
         while let Some(row) = columns.next()? {
             let (series, summary, data): (i64, Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let key = ParameterKey((series & ((1 << KEY_BITS) - 1)) as u32);
-            match decode_column(key, &data).and_then(|column| Ok((column, Summary::decode(&summary)?))) {
+            match decode_column(key, &data, generated.len())
+                .and_then(|column| Ok((column, Summary::decode(&summary)?)))
+            {
                 Ok((column, summary)) => {
                     values += column.len() as u64;
                     let found = Summary::of(&column, &generated);

@@ -14,7 +14,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::schema::{self, Writable};
 use super::segment::{OpenSegment, ParameterKey, decode_column, decode_times};
-use super::tail::{Bounds, ContainerKey, Growing, KEY_BITS, Tail};
+use super::tail::{Bounds, ContainerKey, Growing, KEY_BITS, Tail, series_of};
 use super::{ArchiveError, blocks, retention, writer};
 use crate::config::TimeConfig;
 use crate::generation::GenerationTime;
@@ -230,11 +230,15 @@ impl Work {
             let times = decode_times(row.get_ref(3)?.as_blob().unwrap_or_default(), count as usize)?;
             let mut series =
                 transaction.prepare_cached("SELECT id, data FROM series WHERE id >= ?1 AND id < ?2")?;
-            let mut series = series.query([id << KEY_BITS, (id + 1) << KEY_BITS])?;
+            let mut series = series.query(series_of(id))?;
             let mut columns = Vec::new();
             while let Some(row) = series.next()? {
                 let key = ParameterKey((row.get::<_, i64>(0)? & ((1 << KEY_BITS) - 1)) as u32);
-                columns.push(decode_column(key, row.get_ref(1)?.as_blob().unwrap_or_default())?);
+                columns.push(decode_column(
+                    key,
+                    row.get_ref(1)?.as_blob().unwrap_or_default(),
+                    times.0.len(),
+                )?);
             }
             let growing = Growing {
                 id: self.tail.next_number(),

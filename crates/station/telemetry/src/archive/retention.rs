@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::tail::KEY_BITS;
+use super::tail::series_of;
 
 /// Rows that one step removes at most, of frames, packets and segments together.
 const STEP_ROWS: u64 = 512;
@@ -103,7 +103,7 @@ fn size(transaction: &Transaction<'_>, query: &str, id: i64) -> rusqlite::Result
 }
 
 fn remove_series(transaction: &Transaction<'_>, segment: i64) -> rusqlite::Result<u64> {
-    let series = params![segment << KEY_BITS, (segment + 1) << KEY_BITS];
+    let series = series_of(segment);
     let octets = transaction
         .prepare_cached("SELECT coalesce(sum(length(data)), 0) FROM series WHERE id >= ?1 AND id < ?2")?
         .query_row(series, |row| row.get(0))?;

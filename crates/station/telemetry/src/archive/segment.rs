@@ -6,6 +6,7 @@
 //! one transaction, and as the finished segment.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use perigee_part::Timestamp;
 use perigee_xtce::{Severity, Value};
@@ -15,6 +16,8 @@ use super::wire::{Corrupt, Reader, put_varint};
 
 /// More rows than this in a stored segment are taken for damage.
 pub(crate) const MAX_ROWS: usize = 1 << 24;
+/// More values than this in one block are taken for damage: a few octets can say that there are as many.
+const MAX_VALUES: usize = 1 << 26;
 
 /// A parameter as the archive knows it: one key for each definition of each name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,27 +99,32 @@ impl Column {
         }
     }
 
-    /// Every value, in the order in which they came; octets are appended to `arena`.
+    /// Every value, in the order in which they came; `arena` holds the octets of one at a time.
     pub(crate) fn cells(&self, arena: &mut Vec<u8>, mut each: impl FnMut(Cell, &[u8])) {
         let severities = self.severities.iter().flat_map(|&(severity, run)| (0..run).map(move |_| severity));
         for (at, severity) in (0..self.len()).zip(severities) {
-            let row = self.rows.as_ref().map_or(at, |rows| rows[at] as usize);
+            let row = self.row(at);
+            arena.clear();
             let raw = self.raw.value(at, arena);
             let eng = if self.calibrated { self.eng.value(at, arena) } else { raw };
             each(Cell { row, raw, eng, severity }, arena);
         }
     }
 
+    /// The row of a value.
+    fn row(&self, at: usize) -> usize {
+        self.rows.as_ref().map_or(at, |rows| rows[at] as usize)
+    }
+
     /// Writes the values from `start` on, their rows counted from `row`.
     fn encode(&self, start: usize, row: usize, small: bool, out: &mut Vec<u8>) {
         put_varint(out, (self.len() - start) as u64);
-        let dense = (start..self.len())
-            .all(|at| self.rows.as_ref().map_or(at, |rows| rows[at] as usize) == row + (at - start));
+        let dense = (start..self.len()).all(|at| self.row(at) == row + (at - start));
         out.push(u8::from(dense));
         if !dense {
             let mut last = row;
             for at in start..self.len() {
-                let here = self.rows.as_ref().map_or(at, |rows| rows[at] as usize);
+                let here = self.row(at);
                 put_varint(out, (here - last) as u64);
                 last = here;
             }
@@ -154,20 +162,30 @@ impl Column {
         out
     }
 
-    /// Reads values behind those that are there, their rows counted from `row`.
-    pub(crate) fn decode(&mut self, row: usize, from: &mut Reader<'_>) -> Result<(), Corrupt> {
-        let count = from.varint()? as usize;
-        if count > MAX_ROWS {
-            return Err(Corrupt("a column longer than any segment"));
+    /// Reads values behind those that are there, of the rows from `new.start` on; `room` is how many may come.
+    pub(crate) fn decode(
+        &mut self,
+        new: Range<usize>,
+        room: &mut usize,
+        from: &mut Reader<'_>,
+    ) -> Result<(), Corrupt> {
+        let row = new.start;
+        if self.len() > 0 && self.row(self.len() - 1) >= row {
+            return Err(Corrupt("a column that comes twice"));
         }
+        let count = from.varint()? as usize;
+        *room = room.checked_sub(count).ok_or(Corrupt("more values than any block has"))?;
         let dense = from.octet()? != 0;
         let mut rows = Vec::new();
+        if dense && count > new.len() {
+            return Err(Corrupt("a column longer than the segment"));
+        }
         if !dense {
             let mut last = row;
             for _ in 0..count {
                 last = last
                     .checked_add(from.varint()? as usize)
-                    .filter(|&row| row <= MAX_ROWS)
+                    .filter(|last| new.contains(last))
                     .ok_or(Corrupt("a row beyond the segment"))?;
                 rows.push(last as u32);
             }
@@ -293,15 +311,17 @@ impl OpenSegment {
         let mut from = Reader::new(block);
         let row = self.rows();
         let rows = from.varint()? as usize;
-        if rows > MAX_ROWS - row {
+        if rows > MAX_ROWS.saturating_sub(row) {
             return Err(Corrupt("more rows than any segment has"));
         }
-        self.generated.extend(read_times(rows, &mut from)?);
-        self.received.extend(read_times(rows, &mut from)?);
+        let (generated, received) = (read_times(rows, &mut from)?, read_times(rows, &mut from)?);
+        self.generated.extend(generated);
+        self.received.extend(received);
+        let mut room = MAX_VALUES;
         while !from.is_empty() {
-            let key = ParameterKey(from.varint()? as u32);
-            let place = self.place(key);
-            self.columns[place].decode(row, &mut from)?;
+            let key = u32::try_from(from.varint()?).map_err(|_| Corrupt("a parameter beyond all keys"))?;
+            let place = self.place(ParameterKey(key));
+            self.columns[place].decode(row..row + rows, &mut room, &mut from)?;
         }
         self.mark_journaled();
         Ok(())
@@ -404,10 +424,11 @@ pub(crate) fn decode_times(block: &[u8], rows: usize) -> Result<(Vec<i64>, Vec<i
     Ok((read_times(rows, &mut from)?, read_times(rows, &mut from)?))
 }
 
-/// A column of a finished segment.
-pub(crate) fn decode_column(key: ParameterKey, block: &[u8]) -> Result<Column, Corrupt> {
+/// A column of a finished segment of so many rows.
+pub(crate) fn decode_column(key: ParameterKey, block: &[u8], rows: usize) -> Result<Column, Corrupt> {
     let mut column = Column::new(key);
-    column.decode(0, &mut Reader::new(block))?;
+    let mut room = MAX_VALUES;
+    column.decode(0..rows, &mut room, &mut Reader::new(block))?;
     Ok(column)
 }
 
@@ -481,7 +502,7 @@ mod tests {
             let columns: Vec<_> = segment
                 .columns()
                 .iter()
-                .map(|column| decode_column(column.key, &column.finished()).expect("a column"))
+                .map(|column| decode_column(column.key, &column.finished(), rows.len()).expect("a column"))
                 .collect();
             check(&columns, &rows)?;
         }
@@ -513,7 +534,7 @@ mod tests {
         #[test]
         fn damage_is_an_error_and_no_panic(block: Vec<u8>) {
             let _ = OpenSegment::default().recover(&block);
-            let _ = decode_column(ParameterKey(0), &block);
+            let _ = decode_column(ParameterKey(0), &block, 10);
             let _ = decode_times(&block, 10);
         }
     }

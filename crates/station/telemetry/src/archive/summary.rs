@@ -94,7 +94,8 @@ impl Summary {
         (at, last): (i64, Value),
         arena: &[u8],
     ) {
-        self.count += count;
+        // Counts in a damaged file may be anything.
+        self.count = self.count.saturating_add(count);
         self.worst = self.worst.max(worst);
         if is_number(min) && (self.min == Value::Absent || compare(min, self.min) == Some(Ordering::Less)) {
             self.min = min;

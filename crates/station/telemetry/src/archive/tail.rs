@@ -41,6 +41,12 @@ pub(crate) struct NewNames {
     pub(crate) containers: Vec<(ContainerKey, String)>,
 }
 
+/// The ids of the series of a segment: from the first up to, and without, the second. Of a segment number that
+/// is damage there are none that make sense, and none are found.
+pub(crate) fn series_of(segment: i64) -> [i64; 2] {
+    [segment.wrapping_shl(KEY_BITS), segment.wrapping_add(1).wrapping_shl(KEY_BITS)]
+}
+
 /// How the archive's keys and the mission database's ids belong together.
 #[derive(Debug)]
 pub(crate) struct Names {
@@ -195,6 +201,9 @@ impl Tail {
         let place = self.open.iter().find(|(_, growing)| growing.id == id).map(|(&place, _)| place);
         if let Some(growing) = place.and_then(|place| self.open.get_mut(&place)) {
             return growing.segment.recover(block);
+        }
+        if id < 0 || id >> (63 - KEY_BITS) != 0 {
+            return Err(super::wire::Corrupt("a segment number beyond all"));
         }
         let mut segment = OpenSegment::default();
         segment.recover(block)?;

@@ -5,6 +5,7 @@
 
 mod alarms;
 mod contract;
+mod corpus;
 mod failing;
 mod history;
 mod kill;
