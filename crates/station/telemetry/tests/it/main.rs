@@ -7,6 +7,7 @@ mod alarms;
 mod contract;
 mod corpus;
 mod failing;
+mod full;
 mod history;
 mod kill;
 mod reprocess;
