@@ -423,3 +423,6 @@ impl Lookup for Around<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
