@@ -138,7 +138,7 @@ impl Sources {
 
 /// A path as a TOML string, so that one that looks like a number stays a path.
 fn toml_text(path: &Path) -> String {
-    format!("'{}'", path.display())
+    toml::Value::String(path.display().to_string()).to_string()
 }
 
 #[derive(Args)]

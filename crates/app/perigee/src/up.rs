@@ -148,12 +148,14 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
         let access = access.clone();
         std::thread::spawn(move || access.first_admin())
     };
-    wire(&mut node, configuration, &access, wanted)?;
-    let address = services.http.local_address(listen);
+    let wired = wire(&mut node, configuration, &access, wanted);
     let first_admin = first_admin.join().map_err(|_| anyhow!("making the first account failed"))?;
+    // Told whether the rest went well or not: it will not be told again.
     if let Some(password) = first_admin? {
         say(&format!("account  admin, one-time password {} (shown only now)", password.expose()));
     }
+    wired?;
+    let address = services.http.local_address(listen);
 
     let readiness = node.readiness();
     runtime.spawn(async move {

@@ -10,7 +10,7 @@ use perigee_ccsds::reason::Reason;
 
 /// The longest packet of interest: a space packet with a full data field. Longer encapsulation packets are
 /// taken for a lie.
-const LONGEST: usize = 65_542;
+pub const LONGEST: usize = 65_542;
 
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]

@@ -18,4 +18,4 @@ mod part;
 
 pub use config::{Config, DATABASE, LINK_FILE, Output};
 pub use part::{Handle, NAME, build};
-pub use simulation::{Simulation, record};
+pub use simulation::Simulation;

@@ -57,6 +57,10 @@ pub fn build(config: Config, services: &Services) -> Result<(Box<dyn Part>, Hand
     };
     let metrics = Metrics {
         frames: services.metrics.counter("frames", "Frames or bare packets sent or let go unheard"),
+        packets_lost: services.metrics.counter(
+            "packets_lost",
+            "Packets that found no room in the transmitter: the bit rate is too low",
+        ),
         connected: services.metrics.gauge("connected", "A client listens"),
     };
     let stop = Arc::new(AtomicBool::new(false));
@@ -83,6 +87,7 @@ impl Handle {
 
 struct Metrics {
     frames: Counter,
+    packets_lost: Counter,
     connected: Gauge,
 }
 
@@ -188,24 +193,44 @@ impl Server {
     }
 }
 
+/// The time on board: that of the machine at the start, and from then on what really passed. The machine's
+/// own clock may be set back, and the satellite would fall silent.
+#[derive(Clone, Copy)]
+struct Clock {
+    start: i64,
+    started: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { start: Timestamp::now().0, started: Instant::now() }
+    }
+
+    /// Nanoseconds of the Unix epoch.
+    fn now(self) -> i64 {
+        self.start.saturating_add(i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX))
+    }
+}
+
 fn fly(config: &Config, outlet: Outlet, metrics: &Metrics, stop: &AtomicBool) -> Result<(), PartError> {
+    let clock = Clock::start();
     match config.output {
-        Output::UdpPackets => send_packets(config, outlet, metrics, stop),
+        Output::UdpPackets => send_packets(config, clock, outlet, metrics, stop),
         Output::Tcp | Output::UdpFrames => {
-            let simulation = Simulation::new(config, Timestamp::now().0)
-                .map_err(|error| PartError::Failed(error.to_string()))?;
-            send_frames(config, simulation, outlet, metrics, stop);
+            let simulation =
+                Simulation::new(config, clock.start).map_err(|error| PartError::Failed(error.to_string()))?;
+            send_frames(config, simulation, clock, outlet, metrics, stop);
         }
     }
     Ok(())
 }
 
-fn send_packets(config: &Config, mut outlet: Outlet, metrics: &Metrics, stop: &AtomicBool) {
-    let mut spacecraft = Spacecraft::new(config, Timestamp::now().0);
+fn send_packets(config: &Config, clock: Clock, mut outlet: Outlet, metrics: &Metrics, stop: &AtomicBool) {
+    let mut spacecraft = Spacecraft::new(config, clock.start);
     // Packets that fall due within a millisecond leave together.
     let wait = Duration::from_secs_f64(0.1 / config.packet_rate).clamp(Duration::from_millis(1), TICK);
     while !stop.load(Ordering::Relaxed) {
-        spacecraft.packets(Timestamp::now().0, |_, packet| {
+        spacecraft.packets(clock.now(), |_, packet| {
             outlet.send(packet);
             metrics.frames.inc();
         });
@@ -216,6 +241,7 @@ fn send_packets(config: &Config, mut outlet: Outlet, metrics: &Metrics, stop: &A
 fn send_frames(
     config: &Config,
     mut simulation: Simulation,
+    clock: Clock,
     mut outlet: Outlet,
     metrics: &Metrics,
     stop: &AtomicBool,
@@ -239,7 +265,7 @@ fn send_frames(
         let mut frames = 0;
         while octets.len() < BURST && (unpaced || next <= now) {
             let begin = octets.len();
-            simulation.frame(Timestamp::now().0, &mut octets);
+            simulation.frame(clock.now(), &mut octets);
             frames += 1;
             next += interval;
             if datagrams {
@@ -247,6 +273,7 @@ fn send_frames(
             }
         }
         metrics.frames.inc_by(frames);
+        metrics.packets_lost.inc_by(simulation.lost() - metrics.packets_lost.get());
         if !datagrams {
             outlet.send(&octets);
         }

@@ -2,8 +2,6 @@
 //!
 //! Times are nanoseconds of the Unix epoch and never go backwards.
 
-use std::time::Duration;
-
 use perigee_ccsds::link::ParameterError;
 
 use crate::config::{Config, link_parameters};
@@ -131,25 +129,4 @@ impl Simulation {
         transmitter.frame(&spacecraft.satellite.radio, out);
         spacecraft.satellite.radio.frames_sent += 1;
     }
-}
-
-/// Shows the coded frames of a flight of this length that begins at `start`, at once: what a socket would carry.
-///
-/// # Errors
-/// The link parameters make no link.
-pub fn record(
-    config: &Config,
-    start: i64,
-    length: Duration,
-    mut show: impl FnMut(&[u8]),
-) -> Result<u64, ParameterError> {
-    let mut simulation = Simulation::new(config, start)?;
-    let mut frame = Vec::new();
-    let frames = (length.as_secs_f64() / config.frame_interval().as_secs_f64()) as u64;
-    for index in 0..frames {
-        frame.clear();
-        simulation.frame(start + (config.frame_interval() * index as u32).as_nanos() as i64, &mut frame);
-        show(&frame);
-    }
-    Ok(frames)
 }

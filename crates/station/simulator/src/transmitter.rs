@@ -29,7 +29,7 @@ impl BitErrors {
         if self.rate <= 0.0 {
             return u64::MAX;
         }
-        ((1.0 - self.random.f64()).ln() / (1.0 - self.rate.min(0.5)).ln()) as u64
+        ((-self.random.f64()).ln_1p() / (-self.rate.min(0.5)).ln_1p()) as u64
     }
 
     /// Sends octets through the channel.

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use perigee_ccsds::link::PacketTime;
 use perigee_ccsds::receive::{ReceivedPacket, Sink};
@@ -35,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
     /// Pass over so many octets before each bare packet
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<usize>::new().range(..=65_536))]
     pub(crate) skip_header: usize,
     /// The container that every packet is one of; left out: the database has only one such
     #[arg(long, value_name = "CONTAINER")]

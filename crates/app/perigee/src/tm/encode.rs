@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let vcid = arguments.vcid.unwrap_or_else(|| first_packet_channel(&link));
     let mut input = Input::open(&arguments.file)?;
     let mut output = open(arguments.output.as_deref())?;
-    match encode(&mut sender, vcid, &mut input, &mut output) {
+    match encode(&mut sender, vcid, link.packet.max_length, &mut input, &mut output) {
         Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(Failure::Write(error)) => Err(error).context("cannot write the frames"),
         Err(Failure::Read(error)) => Err(error.context(format!("while encoding {}", input.name()))),
@@ -49,7 +49,13 @@ enum Failure {
     Write(io::Error),
 }
 
-fn encode(sender: &mut Sender, vcid: u8, input: &mut Input, output: &mut impl Write) -> Result<(), Failure> {
+fn encode(
+    sender: &mut Sender,
+    vcid: u8,
+    longest: usize,
+    input: &mut Input,
+    output: &mut impl Write,
+) -> Result<(), Failure> {
     let mut waiting = Vec::new();
     let mut offset = 0;
     let mut symbols = Vec::new();
@@ -61,6 +67,13 @@ fn encode(sender: &mut Sender, vcid: u8, input: &mut Input, output: &mut impl Wr
         loop {
             let rest = &waiting[at..];
             let packet = match extent(rest) {
+                Extent::Known(total) if total > longest => {
+                    let error = anyhow::anyhow!(
+                        "octet {}: a packet of {total} octets; `packet.max_length` of the link is {longest}",
+                        offset + at
+                    );
+                    return Err(Failure::Read(error));
+                }
                 Extent::Known(total) if total <= rest.len() => &rest[..total],
                 Extent::Invalid(reason) => {
                     let error = anyhow::anyhow!("octet {}: {}", offset + at, reason.explanation());

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use perigee_ccsds::packet::SpaceHeader;
 use perigee_ccsds::receive::{ChannelId, ReceivedPacket, Receiver, Sink};
@@ -38,8 +39,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Format::Text => text(&run.receiver, &applications),
         Format::Json => format!("{}\n", object(&run.receiver, &applications)),
     };
-    // A reader that has gone is no error.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // A reader that has gone is no error.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            return Err(error).context("cannot write the counts");
+        }
+        _ => {}
+    }
     arguments.recording.status(&link, &run)
 }
 

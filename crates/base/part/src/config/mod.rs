@@ -83,8 +83,10 @@ impl Settings {
                 Some((path.to_lowercase().split("__").map(str::to_owned).collect::<Vec<_>>(), name, value))
             })
             .collect();
-        // List places in order, so that each finds the one before it.
-        spoken.sort();
+        // List places in order, so that each finds the one before it: 2 before 10.
+        spoken.sort_by_cached_key(|(path, ..)| {
+            path.iter().map(|word| (word.parse::<usize>().ok(), word.clone())).collect::<Vec<_>>()
+        });
         for (path, name, value) in spoken {
             self.set(&path, &value, Origin::Environment(name));
         }

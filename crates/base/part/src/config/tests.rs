@@ -113,6 +113,17 @@ fn every_mistake_is_told_with_its_place_and_a_hint() {
 }
 
 #[test]
+fn a_list_may_be_long() {
+    let names: Vec<_> =
+        (0..12).map(|place| (format!("PERIGEE_LINK__{place}__NAME"), format!("link {place}"))).collect();
+    let mut settings = Settings::new();
+    settings.environment(names);
+    let links: Vec<Link> = settings.list("link");
+    settings.check().unwrap();
+    assert_eq!(links.last().map(|link| link.name.as_str()), Some("link 11"));
+}
+
+#[test]
 fn a_wrong_secret_is_not_quoted() {
     assert_eq!(
         problems("[archive]\napi_token = 12345", &[]),

@@ -19,8 +19,9 @@ use perigee_xtce::{ContainerId, Database, ParameterId, Value};
 
 use super::{Decoded, Output};
 
-/// Values of one row group: what is held in memory of a container.
+/// Values of one row group, and octets of text and binary among them: what is held in memory of a container.
 const GROUP_CELLS: usize = 1 << 20;
+const GROUP_OCTETS: usize = 64 << 20;
 
 /// A directory that gets a file for each container.
 pub(super) struct ParquetDirectory<'d> {
@@ -197,6 +198,8 @@ struct Table {
     /// How often each parameter was in the packet at hand.
     seen: HashMap<ParameterId, u32>,
     rows: usize,
+    /// Octets of the packets' values among these rows.
+    octets: usize,
 }
 
 impl Table {
@@ -210,6 +213,7 @@ impl Table {
             places: HashMap::new(),
             seen: HashMap::new(),
             rows: 0,
+            octets: 0,
         }
     }
 
@@ -234,7 +238,8 @@ impl Table {
             self.columns[place + 1].push(self.rows, entry.raw, &parameter.labels, &packet.values.arena);
         }
         self.rows += 1;
-        if self.rows * self.columns.len() >= GROUP_CELLS {
+        self.octets += packet.values.arena.len();
+        if self.rows * self.columns.len() >= GROUP_CELLS || self.octets >= GROUP_OCTETS {
             self.flush()?;
         }
         Ok(())
@@ -271,7 +276,7 @@ impl Table {
         let part = if self.part > 1 { format!("-{}", self.part) } else { String::new() };
         let path = PathBuf::from(format!("{}{part}.parquet", self.path.display()));
         self.write_group(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        self.rows = 0;
+        (self.rows, self.octets) = (0, 0);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use perigee_ccsds::packet::{Extent, extent};
-use perigee_link::packets::{Piece, Splitter};
+use perigee_link::packets::{LONGEST, Piece, Splitter};
 
 use super::{Arguments, Work};
 use crate::tm::input::Input;
@@ -74,8 +74,9 @@ fn behind_headers(input: &mut Input, skip: usize, work: &mut Work<'_>) -> anyhow
                     work.decode(&rest[..length]);
                     at += skip + length;
                 }
-                Extent::Known(_) | Extent::NeedsOctets(_) => break,
-                Extent::Invalid(_) => {
+                Extent::Known(length) if length <= LONGEST => break,
+                Extent::NeedsOctets(_) => break,
+                Extent::Known(_) | Extent::Invalid(_) => {
                     damaged = true;
                     break;
                 }
