@@ -107,7 +107,7 @@ const plottable = (value: Value): unknown => (typeof value === 'boolean' ? Numbe
 
 /** A down-sampled point becomes its two extremes, so that no spike is lost from a plot. */
 function historyData({ t, v, s, min, max }: HistorySample): Datum[] {
-  if (typeof min !== 'number' || typeof max !== 'number' || min === max) return [datum({ t, v, s })];
+  if (min == null || max == null || min === max) return [datum({ t, v, s })];
   return [datum({ t, v: min, s }), datum({ t: t + 1, v: max, s })];
 }
 

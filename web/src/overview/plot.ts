@@ -53,7 +53,11 @@ export function drawPlot(element: HTMLElement, stream: Stream, rows: readonly { 
         const newer: Series = live < 0 ? { t: [], v: [] } : { t: one.t.slice(live), v: one.v.slice(live) };
         one.t = [];
         one.v = [];
-        for (const { t, v } of samples) push(one, t, numberOf(v, parameter));
+        // A down-sampled point is drawn as its two extremes, so that no spike is lost.
+        for (const { t, v, min, max } of samples) {
+          const extremes = min == null || max == null || min === max ? [v] : [min, max];
+          extremes.forEach((value, i) => push(one, t + i, numberOf(value, parameter)));
+        }
         newer.t.forEach((t, i) => push(one, t, newer.v[i] ?? null));
       }),
     );

@@ -20,7 +20,6 @@ const REASONS: Record<string, Words> = {
   'too-many-channels': { title: 'Too many channels', meaning: 'More virtual channels than a receiver keeps: most likely noise taken for frames.' },
   'bad-pointer': { title: 'Bad pointer', meaning: 'The first header pointer points beyond its zone.' },
   'segmented-data': { title: 'Segmented data', meaning: 'The packets are cut into TM segments, which the standard no longer knows.' },
-  'unknown-protocol': { title: 'Unknown protocol', meaning: 'The data field carries a protocol that is not delivered here.' },
   'no-start': { title: 'Start missing', meaning: 'The rest of a packet whose beginning was not received.' },
   'vc-gap': { title: 'Gap in the channel', meaning: 'Frames of the virtual channel went missing while this packet was open.' },
   'pointer-mismatch': { title: 'Pointer mismatch', meaning: 'The packet length and the first header pointer contradict each other.' },
@@ -29,6 +28,12 @@ const REASONS: Record<string, Words> = {
   'packet-too-long': { title: 'Packet too long', meaning: 'The packet is longer than the link allows.' },
   'broken-segments': { title: 'Broken segments', meaning: 'A service data unit began anew before it ended.' },
   unfinished: { title: 'Unfinished', meaning: 'The input ended inside a packet.' },
+  duplicate: { title: 'Duplicate', meaning: 'The same frame came once more.' },
+  'socket-overflow': { title: 'Socket overflow', meaning: 'Datagrams that the system dropped before they could be read: they came faster than they are decoded.' },
+  'no-container': { title: 'No container', meaning: 'No container of the mission database matches the packet.' },
+  'packet-too-short': { title: 'Packet too short', meaning: 'The packet ends before an entry of its container does.' },
+  'bad-size': { title: 'Bad size', meaning: 'A size, count or place that another parameter decides is negative, or that parameter has no value.' },
+  'packet-too-large': { title: 'Packet too large', meaning: 'The packet asks for more values than one packet may have.' },
 };
 
 export function reasonWords(reason: string): Words {
