@@ -2,88 +2,65 @@
 //! that USLP allows (732.1-B §4.1.6, annex B). Both run over the whole frame before the field, never over the
 //! sync marker. A frame with its own field appended gives 0.
 
-/// x¹⁶ + x¹² + x⁵ + 1, preset to all ones, most significant bit first.
-pub fn crc16(octets: &[u8]) -> u16 {
-    let (groups, rest) = octets.as_chunks::<SLICES>();
-    let crc = groups.iter().fold(u16::MAX, |crc, group| {
-        let mut group = *group;
-        for (octet, crc) in group.iter_mut().zip(crc.to_be_bytes()) {
-            *octet ^= crc;
-        }
-        group.iter().zip(CRC16.iter().rev()).fold(0, |sum, (octet, table)| sum ^ table[usize::from(*octet)])
-    });
-    rest.iter().fold(crc, |crc, octet| crc << 8 ^ CRC16[0][usize::from((crc >> 8) as u8 ^ octet)])
-}
-
-/// x³² + x²³ + x²¹ + x¹¹ + x² + 1, preset to zeros, most significant bit first.
-pub fn crc32(octets: &[u8]) -> u32 {
-    let (groups, rest) = octets.as_chunks::<SLICES>();
-    let crc = groups.iter().fold(0u32, |crc, group| {
-        let mut group = *group;
-        for (octet, crc) in group.iter_mut().zip(crc.to_be_bytes()) {
-            *octet ^= crc;
-        }
-        group.iter().zip(CRC32.iter().rev()).fold(0, |sum, (octet, table)| sum ^ table[usize::from(*octet)])
-    });
-    rest.iter().fold(crc, |crc, octet| crc << 8 ^ CRC32[0][usize::from((crc >> 24) as u8 ^ octet)])
-}
-
 /// Octets taken in one step: each has a table of its own, so that no look-up waits for another.
 const SLICES: usize = 16;
 
-/// `CRC16[k][octet]` is the remainder of `octet` with k octets of zeros after it.
-static CRC16: [[u16; 256]; SLICES] = {
-    let mut tables = [[0; 256]; SLICES];
-    let mut octet = 0;
-    while octet < 256 {
-        let mut crc = (octet as u16) << 8;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 0x8000 != 0 { crc << 1 ^ 0x1021 } else { crc << 1 };
-            bit += 1;
+/// A CRC, most significant bit first, and its tables.
+macro_rules! crc {
+    ($(#[$doc:meta])* $name:ident, $tables:ident: $word:ty, $polynomial:literal, $preset:expr) => {
+        $(#[$doc])*
+        pub fn $name(octets: &[u8]) -> $word {
+            let (groups, rest) = octets.as_chunks::<SLICES>();
+            let crc = groups.iter().fold($preset, |crc: $word, group| {
+                let mut group = *group;
+                for (octet, crc) in group.iter_mut().zip(crc.to_be_bytes()) {
+                    *octet ^= crc;
+                }
+                let tables = group.iter().zip($tables.iter().rev());
+                tables.fold(0, |sum, (octet, table)| sum ^ table[usize::from(*octet)])
+            });
+            rest.iter().fold(crc, |crc, octet| crc << 8 ^ $tables[0][usize::from(crc.to_be_bytes()[0] ^ octet)])
         }
-        tables[0][octet] = crc;
-        octet += 1;
-    }
-    let mut slice = 1;
-    while slice < SLICES {
-        let mut octet = 0;
-        while octet < 256 {
-            let before = tables[slice - 1][octet];
-            tables[slice][octet] = before << 8 ^ tables[0][(before >> 8) as usize];
-            octet += 1;
-        }
-        slice += 1;
-    }
-    tables
-};
 
-/// As [`CRC16`], for the CRC-32.
-static CRC32: [[u32; 256]; SLICES] = {
-    let mut tables = [[0; 256]; SLICES];
-    let mut octet = 0;
-    while octet < 256 {
-        let mut crc = (octet as u32) << 24;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 0x8000_0000 != 0 { crc << 1 ^ 0x00A0_0805 } else { crc << 1 };
-            bit += 1;
-        }
-        tables[0][octet] = crc;
-        octet += 1;
-    }
-    let mut slice = 1;
-    while slice < SLICES {
-        let mut octet = 0;
-        while octet < 256 {
-            let before = tables[slice - 1][octet];
-            tables[slice][octet] = before << 8 ^ tables[0][(before >> 24) as usize];
-            octet += 1;
-        }
-        slice += 1;
-    }
-    tables
-};
+        /// `[k][octet]` is the remainder of `octet` with k octets of zeros after it.
+        static $tables: [[$word; 256]; SLICES] = {
+            const TOP: u32 = <$word>::BITS - 8;
+            let mut tables = [[0; 256]; SLICES];
+            let mut octet = 0;
+            while octet < 256 {
+                let mut crc = (octet as $word) << TOP;
+                let mut bit = 0;
+                while bit < 8 {
+                    crc = if crc >> (TOP + 7) != 0 { crc << 1 ^ $polynomial } else { crc << 1 };
+                    bit += 1;
+                }
+                tables[0][octet] = crc;
+                octet += 1;
+            }
+            let mut slice = 1;
+            while slice < SLICES {
+                let mut octet = 0;
+                while octet < 256 {
+                    let before = tables[slice - 1][octet];
+                    tables[slice][octet] = before << 8 ^ tables[0][(before >> TOP) as usize];
+                    octet += 1;
+                }
+                slice += 1;
+            }
+            tables
+        };
+    };
+}
+
+crc! {
+    /// x¹⁶ + x¹² + x⁵ + 1, preset to all ones, most significant bit first.
+    crc16, CRC16: u16, 0x1021, u16::MAX
+}
+
+crc! {
+    /// x³² + x²³ + x²¹ + x¹¹ + x² + 1, preset to zeros, most significant bit first.
+    crc32, CRC32: u32, 0x00A0_0805, 0
+}
 
 #[cfg(test)]
 mod tests {

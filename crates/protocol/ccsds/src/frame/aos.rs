@@ -3,7 +3,7 @@
 //! Which optional parts there are is managed, not signalled: insert zone, header error control, OCF and FECF
 //! come from the link's parameters.
 
-use super::{FrameError, OCF_LENGTH, TFVN_AOS, fits, version};
+use super::{FrameError, OCF_LENGTH, TFVN_AOS, data_field, fits, primary_header};
 
 /// How wide the spacecraft identifier is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,12 +45,7 @@ impl AosHeader {
     /// # Errors
     /// Too short, or not an AOS frame.
     pub fn parse(octets: &[u8], scid_bits: ScidBits) -> Result<Self, FrameError> {
-        let Some(&[a, b, c, d, e, signalling]) = octets.first_chunk() else {
-            return Err(FrameError::TooShort { need: Self::LENGTH, have: octets.len() });
-        };
-        if a >> 6 != TFVN_AOS {
-            return Err(FrameError::Version { expected: TFVN_AOS, found: version(a) });
-        }
+        let [a, b, c, d, e, signalling] = primary_header(octets, TFVN_AOS)?;
         let high = match scid_bits {
             ScidBits::Eight => 0,
             ScidBits::Ten => u16::from(signalling >> 4 & 3) << 8,
@@ -139,17 +134,9 @@ impl<'a> AosFrame<'a> {
     /// Not AOS, or too short for its managed parts.
     pub fn new(octets: &'a [u8], layout: &AosLayout) -> Result<Self, FrameError> {
         let header = AosHeader::parse(octets, layout.scid_bits)?;
-        let (lead, need, have) = (layout.lead(), layout.lead() + layout.trailer(), octets.len());
-        if need > have {
-            return Err(FrameError::TooShort { need, have });
-        }
-        let (data, rest) = octets[lead..].split_at(have - need);
-        Ok(Self {
-            header,
-            insert_zone: &octets[lead - layout.insert_zone..lead],
-            data,
-            ocf: if layout.ocf { rest.first_chunk().copied() } else { None },
-        })
+        let lead = layout.lead();
+        let (data, ocf) = data_field(octets, lead, layout.ocf, layout.fecf)?;
+        Ok(Self { header, insert_zone: &octets[lead - layout.insert_zone..lead], data, ocf })
     }
 
     /// The primary header.

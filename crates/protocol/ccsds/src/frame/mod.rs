@@ -71,6 +71,35 @@ pub enum FrameError {
     },
 }
 
+/// The primary header of a TM or AOS frame: six octets that begin with the version number.
+#[inline]
+fn primary_header(octets: &[u8], tfvn: u8) -> Result<[u8; 6], FrameError> {
+    match octets.first_chunk::<6>() {
+        None => Err(FrameError::TooShort { need: 6, have: octets.len() }),
+        Some([first, ..]) if first >> 6 != tfvn => {
+            Err(FrameError::Version { expected: tfvn, found: version(*first) })
+        }
+        Some(header) => Ok(*header),
+    }
+}
+
+/// The data field of a TM or AOS frame, which begins at `start`, and the OCF if there is one. The FECF is the last.
+#[inline]
+fn data_field(
+    octets: &[u8],
+    start: usize,
+    ocf: bool,
+    fecf: usize,
+) -> Result<(&[u8], Option<[u8; OCF_LENGTH]>), FrameError> {
+    let need = start + fecf + if ocf { OCF_LENGTH } else { 0 };
+    let have = octets.len();
+    if need > have {
+        return Err(FrameError::TooShort { need, have });
+    }
+    let (data, rest) = octets[start..].split_at(have - need);
+    Ok((data, if ocf { rest.first_chunk().copied() } else { None }))
+}
+
 /// Refuses a value that its field cannot hold.
 pub(crate) fn fits(field: &'static str, value: u64, bits: u32) -> Result<(), FrameError> {
     let max = if bits >= 64 { u64::MAX } else { (1 << bits) - 1 };

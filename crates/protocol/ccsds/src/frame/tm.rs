@@ -1,6 +1,6 @@
 //! TM transfer frame (CCSDS 132.0-B-3 §4.1): primary header, secondary header, data field, OCF, FECF.
 
-use super::{FirstHeader, FrameError, OCF_LENGTH, TFVN_TM, fits, version};
+use super::{FirstHeader, FrameError, OCF_LENGTH, TFVN_TM, data_field, fits, primary_header};
 
 /// Longest secondary header, its identification octet included (§4.1.3.2.3: six bits, total less one).
 pub const SECONDARY_HEADER_MAX: usize = 64;
@@ -39,12 +39,7 @@ impl TmHeader {
     /// # Errors
     /// Too short, or not a TM frame.
     pub fn parse(octets: &[u8]) -> Result<Self, FrameError> {
-        let Some(&[a, b, mcfc, vcfc, c, d]) = octets.first_chunk() else {
-            return Err(FrameError::TooShort { need: Self::LENGTH, have: octets.len() });
-        };
-        if a >> 6 != TFVN_TM {
-            return Err(FrameError::Version { expected: TFVN_TM, found: version(a) });
-        }
+        let [a, b, mcfc, vcfc, c, d] = primary_header(octets, TFVN_TM)?;
         Ok(Self {
             scid: u16::from(a & 0x3F) << 4 | u16::from(b >> 4),
             vcid: b >> 1 & 7,
@@ -101,25 +96,14 @@ impl<'a> TmFrame<'a> {
     /// Not TM, or too short for what its header announces.
     pub fn new(octets: &'a [u8], fecf: usize) -> Result<Self, FrameError> {
         let header = TmHeader::parse(octets)?;
-        let trailer = fecf + if header.ocf { OCF_LENGTH } else { 0 };
         // §4.1.3.2: two bits of version, then the length less one; the version bits never count as length.
         let secondary = match octets.get(TmHeader::LENGTH) {
             Some(id) if header.secondary_header => usize::from(id & 0x3F) + 1,
             _ => usize::from(header.secondary_header),
         };
         let start = TmHeader::LENGTH + secondary;
-        let need = start + trailer;
-        let have = octets.len();
-        if need > have {
-            return Err(FrameError::TooShort { need, have });
-        }
-        let (data, rest) = octets[start..].split_at(have - need);
-        Ok(Self {
-            header,
-            secondary_header: &octets[TmHeader::LENGTH..start],
-            data,
-            ocf: if header.ocf { rest.first_chunk().copied() } else { None },
-        })
+        let (data, ocf) = data_field(octets, start, header.ocf, fecf)?;
+        Ok(Self { header, secondary_header: &octets[TmHeader::LENGTH..start], data, ocf })
     }
 
     /// The primary header.
