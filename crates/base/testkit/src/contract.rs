@@ -4,9 +4,9 @@
 //! #[test]
 //! fn it_keeps_the_contract() {
 //!     refuses_unknown_keys::<Config>("listen = '127.0.0.1:0'");
-//!     Contract::new(|services| build(test_config(), services).map(|(part, _)| part))
+//!     let build = |services| build(test_config(), services).map(|(part, _)| part);
+//!     Contract::new(build, || Box::pin(close_the_socket_and_open_it_again()))
 //!         .load(|| Box::pin(send_until_dropped()))
-//!         .loss(|| Box::pin(close_the_socket_and_open_it_again()))
 //!         .check();
 //! }
 //! ```
@@ -66,23 +66,20 @@ pub struct Contract<'a> {
 }
 
 impl<'a> Contract<'a> {
-    /// The part that `build` builds, on ports that are free; called several times.
-    pub fn new(build: impl Fn(&Services) -> Result<Box<dyn Part>, PartError> + 'a) -> Self {
+    /// The part that `build` builds, on ports that are free; called several times. `loss` takes away what the
+    /// part depends on (a peer, a socket, a directory), and gives it back.
+    pub fn new(
+        build: impl Fn(&Services) -> Result<Box<dyn Part>, PartError> + 'a,
+        loss: impl Fn() -> Work + 'a,
+    ) -> Self {
         let idle = || Box::pin(std::future::pending()) as Work;
-        Self { build: Box::new(build), load: Box::new(idle), loss: Box::new(|| Box::pin(async {})) }
+        Self { build: Box::new(build), load: Box::new(idle), loss: Box::new(loss) }
     }
 
     /// Work that goes on until its future is dropped.
     #[must_use]
     pub fn load(mut self, load: impl Fn() -> Work + 'a) -> Self {
         self.load = Box::new(load);
-        self
-    }
-
-    /// Takes away what the part depends on (a peer, a socket, a file), and gives it back.
-    #[must_use]
-    pub fn loss(mut self, loss: impl Fn() -> Work + 'a) -> Self {
-        self.loss = Box::new(loss);
         self
     }
 
@@ -176,7 +173,7 @@ mod tests {
     }
 
     fn contract(run: fn(Context) -> Running) -> Contract<'static> {
-        Contract::new(move |_| Ok(Box::new(Actor(run))))
+        Contract::new(move |_| Ok(Box::new(Actor(run))), || Box::pin(async {}))
     }
 
     fn good(context: Context) -> Running {

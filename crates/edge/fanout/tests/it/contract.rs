@@ -51,11 +51,12 @@ fn it_keeps_the_contract() {
     refuses_unknown_keys::<Config>("listen = '127.0.0.1:0'\nanonymous = 'none'");
     let neighbours = Neighbours::default();
     let (built, loaded, lost) = (neighbours.clone(), neighbours.clone(), neighbours);
-    Contract::new(move |services| built.build(services))
+    // The source of all values goes.
+    let loss = move || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        let lost = lost.clone();
+        Box::pin(async move { drop(lost.0.lock().unwrap().take()) })
+    };
+    Contract::new(move |services| built.build(services), loss)
         .load(move || Box::pin(loaded.clone().load()))
-        .loss(move || {
-            let lost = lost.clone();
-            Box::pin(async move { drop(lost.0.lock().unwrap().take()) })
-        })
         .check();
 }

@@ -1,6 +1,7 @@
 //! The contract of parts, and what is refused when a link is built.
 
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use perigee_link::{Config, Content, Kind, LinkConfig};
@@ -16,13 +17,14 @@ fn it_keeps_the_contract() {
     );
     // A port that was free a moment ago, so that the load knows where to send.
     let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let peer = Mutex::new(Some(TcpListener::bind("127.0.0.1:0").unwrap()));
+    let peer_address = peer.lock().unwrap().as_ref().unwrap().local_addr().unwrap();
     let build = |services: &_| {
         let mut udp = link(Kind::Udp, Content::Packets);
         udp.address = Some(address.to_string());
         let mut lost = link(Kind::TcpClient, Content::Frames);
         "lost".clone_into(&mut lost.name);
-        // Nobody is there; port 9 discards.
-        lost.address = Some("127.0.0.1:9".to_owned());
+        lost.address = Some(peer_address.to_string());
         let mut downlink = |_: &str| Box::new(Recorder::default()) as Box<dyn Downlink>;
         perigee_link::build(Config(vec![udp, lost]), &mut downlink, services).map(|(part, _)| part)
     };
@@ -36,7 +38,14 @@ fn it_keeps_the_contract() {
             }
         })
     };
-    Contract::new(build).load(load).check();
+    // The peer of the other link hangs up, is gone for a while, and comes back.
+    let loss = || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        let gone = peer.lock().unwrap().take();
+        drop(gone.map(|listener| listener.accept()));
+        *peer.lock().unwrap() = Some(TcpListener::bind(peer_address).unwrap());
+        Box::pin(async {})
+    };
+    Contract::new(build, loss).load(load).check();
 }
 
 #[test]

@@ -30,5 +30,15 @@ fn it_keeps_the_contract() {
         *address.lock().unwrap() = handle.address();
         Ok(part)
     };
-    Contract::new(build).load(|| Box::pin(come_and_go(heard_at()))).check();
+    // A listener that stops to listen without a word, and another one after it.
+    let loss = || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        let address = heard_at();
+        Box::pin(async move {
+            let deaf = TcpStream::connect(address).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            drop(deaf);
+            drop(TcpStream::connect(address).await);
+        })
+    };
+    Contract::new(build, loss).load(|| Box::pin(come_and_go(heard_at()))).check();
 }

@@ -1,8 +1,10 @@
 //! The contract that every part passes.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use perigee_part::Services;
 use perigee_telemetry::{Config, TimeConfig, build};
 use perigee_testkit::{Contract, refuses_unknown_keys};
 
@@ -15,24 +17,37 @@ fn it_keeps_the_contract() {
         "lenient = true\ntime = { kind = 'cuc', coarse = 4, fine = 2 }\n[archive]\nframes = false",
     );
     let handle = Mutex::new(None);
-    Contract::new(|services| {
+    let state = Mutex::new(PathBuf::new());
+    let build = |services: &Services| {
         let (part, built) = build(config(), &usual(), services)?;
         *handle.lock().unwrap() = Some(built);
+        services.state.clone_into(&mut state.lock().unwrap());
         Ok(part)
-    })
-    .load(|| {
-        let mut link = handle.lock().unwrap().clone().unwrap().downlink("load");
+    };
+    // The archive's directory is gone for a while.
+    let loss = || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        let here = state.lock().unwrap().clone();
         Box::pin(async move {
-            for counter in 0.. {
-                send(&mut *link, &housekeeping(counter, 2000, 1), second(i64::from(counter)));
-                if counter % 10 == 0 {
-                    link.flush();
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-            }
+            let elsewhere = here.with_extension("elsewhere");
+            std::fs::rename(&here, &elsewhere).unwrap();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            std::fs::rename(&elsewhere, &here).unwrap();
         })
-    })
-    .check();
+    };
+    Contract::new(build, loss)
+        .load(|| {
+            let mut link = handle.lock().unwrap().clone().unwrap().downlink("load");
+            Box::pin(async move {
+                for counter in 0.. {
+                    send(&mut *link, &housekeeping(counter, 2000, 1), second(i64::from(counter)));
+                    if counter % 10 == 0 {
+                        link.flush();
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                }
+            })
+        })
+        .check();
 }
 
 #[test]
