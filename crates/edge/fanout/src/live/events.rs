@@ -13,7 +13,7 @@ use perigee_part::http::axum::extract::State;
 use perigee_part::http::axum::http::{HeaderValue, header};
 use perigee_part::http::axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use tokio::time::sleep;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::client::Client;
 use super::outbox::Next;
@@ -62,7 +62,11 @@ fn events(
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let linger = station.config.linger;
     let ping = station.config.ping;
-    stream::unfold((station, caller, client, false), move |(station, caller, client, pause)| async move {
+    // Kept from one message to the next: the stream is checked however busy it is.
+    let mut checks = interval_at(Instant::now() + ping, ping);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let begun = (station, caller, client, checks, false);
+    stream::unfold(begun, move |(station, caller, client, mut checks, pause)| async move {
         if pause {
             sleep(linger).await;
         }
@@ -74,16 +78,16 @@ fn events(
                 }
                 Next::Overflown => return None,
             },
-            // A comment: it keeps what is in between from closing the connection, and shows when the client is gone.
-            () = sleep(ping) => {
+            _ = checks.tick() => {
                 if !caller.is_good(&station.access) {
                     return None;
                 }
+                // A comment: it keeps what is in between from closing the connection, and shows when the client is gone.
                 (Bytes::from_static(b":\n\n"), false)
             }
             () = station.stopping.cancelled() => return None,
         };
-        Some((Ok(octets), (station, caller, client, pause)))
+        Some((Ok(octets), (station, caller, client, checks, pause)))
     })
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use perigee_fanout::Config;
+use perigee_access::Role;
+use perigee_fanout::{Anonymous, Config};
 use perigee_part::http::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -67,5 +68,41 @@ async fn a_client_that_takes_nothing_at_all_loses_the_stream() {
     })
     .await
     .expect("it is given up");
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_stream_ends_with_the_token_that_opened_it() {
+    let config = Config { anonymous: Anonymous::None, ping: Duration::from_millis(200), ..Config::default() };
+    let mut rig = Rig::with(config).await;
+    let token = rig.token("olga", Role::Observer);
+    let mut stream = TcpStream::connect(rig.address).await.unwrap();
+    let request = format!(
+        "GET /api/events?parameters=* HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\r\n",
+        rig.address
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // More than one message between two checks, all the time: read until the stream has ended.
+    let (mut text, mut buffer, mut revoked) = (String::new(), [0; 4096], false);
+    timeout(PATIENCE, async {
+        loop {
+            rig.source.packets(&[Packet::new(1)]);
+            match timeout(Duration::from_millis(5), stream.read(&mut buffer)).await {
+                Err(_) => {}
+                Ok(read) => match read.unwrap() {
+                    0 => break,
+                    read => text += &String::from_utf8_lossy(&buffer[..read]),
+                },
+            }
+            // It outlives several checks while the token is good.
+            if !revoked && text.matches("\n:\n\n").count() >= 3 {
+                rig.access.revoke_token("test", "olga", "test").unwrap();
+                revoked = true;
+            }
+        }
+    })
+    .await
+    .expect("it ends, however busy it is");
+    assert!(revoked, "it ended before the token was revoked: {text}");
     rig.stop().await;
 }
