@@ -7,7 +7,7 @@ use perigee_part::http::Refusal;
 use perigee_part::http::axum::http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::hub::ClientId;
+use super::hub::{ClientId, Hub};
 use super::outbox::Outbox;
 use super::queue::{Frame, Limits};
 use crate::http::alarms::Alarm;
@@ -74,7 +74,8 @@ impl Client {
         }
         // The hub delivers nothing before the lock is released: what is sent now is older than all that follows.
         let mut hub = self.station.hub();
-        hub.follow(self.id, topics).into_iter().for_each(|topic| self.greet(topic));
+        let fresh = hub.follow(self.id, topics);
+        fresh.into_iter().for_each(|topic| self.greet(topic, &mut hub));
     }
 
     fn unsubscribe(&self, Unsubscribe { parameters, topics }: &Unsubscribe) {
@@ -86,12 +87,15 @@ impl Client {
     }
 
     /// Sends what a topic has to say now.
-    fn greet(&self, topic: Topic) {
+    fn greet(&self, topic: Topic, hub: &mut Hub) {
         let format = self.outbox.format();
         match topic {
             Topic::Alarms => {
                 let states = self.station.telemetry.alarms();
-                for alarm in states.iter().filter_map(|state| Alarm::of(&self.station, state)) {
+                for (state, alarm) in
+                    states.iter().filter_map(|state| Some((state, Alarm::of(&self.station, state)?)))
+                {
+                    hub.alarms.note(state);
                     self.outbox.greeting(ServerMessage::Alarm { alarm: &alarm }.encode(format));
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use perigee_part::Timestamp;
 use perigee_part::stream::Next;
 use perigee_telemetry::AlarmState;
 use perigee_xtce::ParameterId;
@@ -63,12 +64,14 @@ pub(crate) async fn deliver(station: &Station, ready: impl FnOnce()) {
             },
             next = changes.next() => match next {
                 Next::Record(change) => {
-                    tell(station, &station.hub(), &change.alarm);
+                    tell(station, &mut station.hub(), &change.alarm);
                 }
-                // All that is known stands for what was lost.
+                // All that is known stands for what was lost, and what is listed no longer has ended.
                 Next::Missed(_) => {
-                    let hub = station.hub();
-                    station.telemetry.alarms().iter().for_each(|state| tell(station, &hub, state));
+                    let mut hub = station.hub();
+                    let listed = station.telemetry.alarms();
+                    let ended = hub.alarms.ended(&listed, Timestamp::now());
+                    ended.iter().chain(&listed).for_each(|state| tell(station, &mut hub, state));
                 }
                 Next::End => return,
             },
@@ -94,8 +97,9 @@ pub(crate) async fn deliver(station: &Station, ready: impl FnOnce()) {
 }
 
 /// Tells everyone who follows alarms how one of them is now.
-fn tell(station: &Station, hub: &Hub, state: &AlarmState) {
+fn tell(station: &Station, hub: &mut Hub, state: &AlarmState) {
     if let Some(alarm) = Alarm::of(station, state) {
+        hub.alarms.note(state);
         hub.message(Topic::Alarms, &ServerMessage::Alarm { alarm: &alarm });
     }
 }

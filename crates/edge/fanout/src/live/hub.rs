@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::latest::Latest;
 use super::outbox::Outbox;
+use super::told::Told;
 use crate::wire::Format;
 use crate::wire::client::{Selection, Topic};
 use crate::wire::sample::Sample;
@@ -59,6 +60,8 @@ pub(crate) struct Hub {
     clients: HashMap<ClientId, Client>,
     groups: HashMap<Key, Group>,
     next_client: u64,
+    /// The alarms that those who follow them have on their screens.
+    pub(crate) alarms: Told,
     /// Where each sample of the batch at hand lies in the encoded message; kept for its memory.
     places: Vec<Place>,
 }
@@ -104,6 +107,7 @@ impl Hub {
             clients: HashMap::new(),
             groups: HashMap::new(),
             next_client: 0,
+            alarms: Told::default(),
             places: Vec::new(),
         }
     }

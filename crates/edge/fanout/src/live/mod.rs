@@ -7,4 +7,5 @@ pub(crate) mod hub;
 pub(crate) mod latest;
 pub(crate) mod outbox;
 pub(crate) mod queue;
+pub(crate) mod told;
 pub(crate) mod websocket;

@@ -52,3 +52,37 @@ async fn an_alarm_is_seen_acknowledged_and_recorded() {
     assert_eq!(rig.get("/api/alarms").await.json()["alarms"], json!([]));
     rig.stop().await;
 }
+
+// On one thread: nothing is delivered while the packets come in, so that changes are sure to be missed.
+#[tokio::test]
+async fn an_alarm_that_ended_unheard_goes_from_the_screens() {
+    let mut rig = Rig::new().await;
+    let (voltage, counter) = (rig.id("/Sat/Voltage").await, rig.id("/Sat/Counter").await);
+    let mut client = Client::msgpack(rig.address).await;
+    client.say(json!({"op": "subscribe", "topics": ["alarms"]})).await;
+    client.settle().await;
+    rig.source.packets(&[Packet { voltage: 4.5, ..Packet::new(1) }]);
+    assert_eq!(client.expect("alarm").await["alarm"]["state"], "active");
+    let operator = format!("Bearer {}", rig.token("otto", Role::Operator));
+    let path = format!("/api/alarms/{voltage}/acknowledge");
+    assert_eq!(rig.post(&path, &[("authorization", &operator)], &json!({})).await.status, 200);
+    assert_eq!(client.expect("alarm").await["alarm"]["acknowledged"]["by"], "otto");
+
+    // The alarm ends, and more changes of another one follow than are kept for who is behind.
+    rig.source.packets(&[Packet::new(2)]);
+    for _ in 0..1000 {
+        rig.source.packets(&[Packet::new(60_001), Packet::new(3)]);
+    }
+    for (id, by) in [(voltage, json!("otto")), (counter, json!(null))] {
+        loop {
+            let alarm = client.expect("alarm").await["alarm"].clone();
+            if alarm["id"] == id && alarm["state"] == "cleared" {
+                assert_eq!(alarm["acknowledged"].get("by").unwrap_or(&json!(null)), &by);
+                break;
+            }
+        }
+    }
+    let listed = rig.get("/api/alarms").await.json()["alarms"].clone();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["id"]), (1, &json!(counter)));
+    rig.stop().await;
+}
