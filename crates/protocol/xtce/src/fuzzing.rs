@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::{Database, Decoder, Encoder, LoadOptions, PacketWriter, Plan, Value, Values};
+use crate::database::types::{Charset, Encoding, Type};
+use crate::{Database, Decoder, Encoder, LoadOptions, PacketWriter, ParameterId, Plan, Value, Values};
 
 /// A database that uses every feature.
 pub const FEATURES: &str = include_str!("fuzzing/features.xml");
@@ -71,7 +72,7 @@ fn packet(database: &Database, decoder: &mut Decoder, octets: &[u8]) {
     assert!(std::str::from_utf8(&line).is_ok());
 
     let raw: Vec<_> = values.entries.iter().map(|entry| (entry.parameter, entry.raw)).collect();
-    if !raw.iter().all(|(_, raw)| is_whole(*raw, &values)) {
+    if !raw.iter().all(|(parameter, raw)| is_whole(database, *parameter, *raw, &values)) {
         return;
     }
     let encoder = Encoder::new(database, Arc::clone(decoder.plan()));
@@ -96,12 +97,14 @@ fn packet(database: &Database, decoder: &mut Decoder, octets: &[u8]) {
     assert!(same, "{:?} is not {:?}", second.entries, values.entries);
 }
 
-/// Whether a raw value tells all of its bits that decoding looks at: BCD may have lost bad digits, and a text
-/// octets that are no characters, or a mark of its byte order.
-fn is_whole(raw: Value, values: &Values) -> bool {
+/// Whether a raw value tells all of its bits that decoding looks at: BCD may have lost bad digits, and a text octets
+/// that are no characters, or the mark of its byte order.
+fn is_whole(database: &Database, parameter: ParameterId, raw: Value, values: &Values) -> bool {
+    let encoding = database.type_of(parameter).and_then(Type::scalar).and_then(|own| own.encoding.as_ref());
+    let marked = matches!(encoding, Some(Encoding::String(own)) if matches!(own.charset, Charset::Utf16 | Charset::Utf32));
     match raw {
         Value::Absent | Value::Structured(_) => false,
-        Value::Text(_) => !values.text(raw).contains(['\u{FFFD}', '\u{FEFF}']),
+        Value::Text(_) => !marked && !values.text(raw).contains('\u{FFFD}'),
         _ => true,
     }
 }

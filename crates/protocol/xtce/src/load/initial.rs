@@ -1,45 +1,37 @@
 //! Initial values: what conditions and sizes find until the first packet brings a value.
 
 use super::time::{parse_absolute, parse_duration};
-use super::xml::{self, Node};
-use super::{Loader, Place};
+use super::{Loader, xml};
 use crate::database::types::{Engineering, Type};
 use crate::plan::Initial;
 use crate::value::{Span, Value};
 
-impl<'a> Loader<'a> {
-    /// Gives notice of an `initialValue` that says nothing; `None`: of an aggregate or array.
-    pub(super) fn check_initial(
-        &mut self,
-        node: Node<'a>,
-        place: Place<'_>,
-        engineering: Option<&Engineering>,
-        text: &str,
-    ) {
-        let what = match engineering {
-            None => {
-                "the initialValue of an aggregate or array is passed over: its members have their own".into()
-            }
-            Some(engineering) if initial_value(engineering, text).is_none() => {
-                format!("the initialValue `{text}` is passed over: it is no value of the type")
-            }
-            Some(_) => return,
-        };
-        self.notice(node, place.name, what);
+/// Why an `initialValue` says nothing, if so; `None` as type: of an aggregate or array.
+pub(super) fn fault(engineering: Option<&Engineering>, text: &str) -> Option<String> {
+    match engineering {
+        None => Some(
+            "the initialValue of an aggregate or array is passed over: its members have their own".into(),
+        ),
+        Some(engineering) if initial_value(engineering, text).is_some() => None,
+        Some(_) => Some(format!("the initialValue `{text}` is passed over: it is no value of the type")),
     }
+}
 
-    /// The same for the parameters, once their types are loaded.
+impl<'a> Loader<'a> {
+    /// Gives notice of initial values of parameters that say nothing, once their types are loaded.
     pub(super) fn check_initial_values(&mut self) {
         for at in 0..self.parameter_nodes.len() {
-            let (id, system, node) = self.parameter_nodes[at];
+            let (id, _, node) = self.parameter_nodes[at];
             let Some(text) = node.attribute("initialValue") else { continue };
             let parameter = &self.parameters[id.0 as usize];
-            let engineering = match &self.types[parameter.type_id.0 as usize] {
-                Type::Refused => continue,
-                own => own.scalar().map(|scalar| scalar.engineering.clone()),
-            };
-            let name = parameter.name.clone();
-            self.check_initial(node, Place { system, name: &name }, engineering.as_ref(), text);
+            let own = &self.types[parameter.type_id.0 as usize];
+            if matches!(own, Type::Refused) {
+                continue;
+            }
+            if let Some(fault) = fault(own.scalar().map(|scalar| &scalar.engineering), text) {
+                let name = parameter.name.clone();
+                self.notice(node, &name, fault);
+            }
         }
     }
 }

@@ -250,6 +250,7 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// Refuses attributes that are not listed.
     fn attributes(&mut self, node: Node<'a>, place: Place<'_>, known: &[&str]) -> Result1<()> {
         let mut result = Ok(());
         for attribute in node.attributes() {

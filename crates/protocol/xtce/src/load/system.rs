@@ -60,8 +60,9 @@ impl<'a> Loader<'a> {
         let _ = self.only(node, place, &[], &SETS);
         for set in xml::children(node).filter(|set| xml::is_xtce(*set)) {
             let name = set.tag_name().name();
-            let _ = self.attributes(set, place, &[]);
-            if SETS[3..].contains(&name) && xml::children(set).next().is_some() {
+            if SETS[..3].contains(&name) {
+                let _ = self.attributes(set, place, &[]);
+            } else if SETS.contains(&name) && xml::children(set).next().is_some() {
                 let what = format!("element `{name}` in TelemetryMetaData is not supported");
                 self.refuse(set, place.name, what);
             }

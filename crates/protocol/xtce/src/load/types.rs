@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::shape::Shape;
 use super::xml::{self, Node};
-use super::{Loader, Place, Refused, Result1};
+use super::{Loader, Place, Refused, Result1, initial};
 use crate::database::Kind;
 use crate::database::criteria::IntegerValue;
 use crate::database::types::{Dimension, Engineering, Enumeration, Member, Scalar, Type, TypeId};
@@ -130,8 +130,10 @@ impl<'a> Loader<'a> {
                 return Err(self.refuse(element, place.name, format!("two members are named `{name}`")));
             }
             if let Some(text) = member.initial_value {
-                let engineering = self.briefs[at].as_ref().map(|brief| brief.engineering.clone());
-                self.check_initial(element, place, engineering.as_ref(), &text);
+                let engineering = self.briefs[at].as_ref().map(|brief| &brief.engineering);
+                if let Some(fault) = initial::fault(engineering, &text) {
+                    self.notice(element, place.name, fault);
+                }
             }
             members.push(Member { name, type_id: self.type_nodes[at].id });
         }
@@ -353,8 +355,10 @@ impl<'a> Loader<'a> {
             None if matches!(engineering, Engineering::RelativeTime(_)) => "s".to_owned(),
             None => String::new(),
         };
-        if let Some(text) = own.attribute("initialValue") {
-            self.check_initial(own, place, Some(&engineering), text);
+        if let Some(text) = own.attribute("initialValue")
+            && let Some(fault) = initial::fault(Some(&engineering), text)
+        {
+            self.notice(own, place.name, fault);
         }
         let initial_value =
             chain.with("initialValue").and_then(|node| node.attribute("initialValue")).map(str::to_owned);
