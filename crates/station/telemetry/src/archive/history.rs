@@ -149,7 +149,11 @@ pub(crate) fn read(
         found.iter().map(|found| found.rows).chain(tail.parts.iter().map(|part| part.1.len())).sum();
     match query.points {
         Some(points) if rows > points as usize => {
-            buckets(connection, tail, query, &found, points.clamp(1, MAX_POINTS))
+            let points = points.clamp(1, MAX_POINTS);
+            let history = buckets(connection, tail, query, &found, points)?;
+            let count: u64 = history.samples.iter().map(|bucket| bucket.count).sum();
+            // The segments reach beyond the range, or not every packet of theirs has the parameter.
+            if count <= u64::from(points) { samples(connection, tail, query, &found) } else { Ok(history) }
         }
         _ => samples(connection, tail, query, &found),
     }

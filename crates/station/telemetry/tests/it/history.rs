@@ -150,8 +150,8 @@ proptest! {
             .filter(|(at, _)| (from..to).contains(at))
             .collect();
         prop_assert_eq!(all.samples.len(), within.len());
+        prop_assert_eq!(sampled.sampled, within.len() > points as usize);
         if !sampled.sampled {
-            prop_assert!(within.len() <= points as usize);
             prop_assert_eq!(sampled.samples.len(), within.len());
         } else {
             prop_assert!(sampled.samples.len() <= points as usize);
