@@ -46,14 +46,15 @@ impl Default for Config {
 
 /// Where a packet's generation time comes from. A packet that does not have it, or not as a valid time,
 /// has its time of reception instead.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+///
+/// The variants without keys are written as empty structs: serde lets a unit variant take any key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
 pub enum TimeConfig {
     /// The first absolute time among the packet's parameters.
-    #[default]
-    Database,
+    Database {},
     /// Always the time of reception.
-    Reception,
+    Reception {},
     /// A parameter of the database, whose value is an absolute time.
     Parameter {
         /// Qualified name, or short name where only one parameter has it.
@@ -96,6 +97,12 @@ pub enum TimeConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         epoch: Option<String>,
     },
+}
+
+impl Default for TimeConfig {
+    fn default() -> Self {
+        Self::Database {}
+    }
 }
 
 fn after_primary_header() -> usize {
@@ -223,5 +230,24 @@ impl ArchiveConfig {
             },
             readers: self.readers,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_source_takes_its_own_keys_and_no_others() {
+        let read = |text: &str| toml::from_str::<TimeConfig>(text);
+        assert_eq!(read("kind = 'database'").unwrap(), TimeConfig::default());
+        assert_eq!(read("kind = 'reception'").unwrap(), TimeConfig::Reception {});
+        for kind in
+            ["kind = 'database'", "kind = 'reception'", "kind = 'parameter'\nname = 'A'", "kind = 'cds'"]
+        {
+            let error = read(&format!("{kind}\nofset = 8")).unwrap_err().to_string();
+            assert!(error.contains("ofset"), "{kind}: {error}");
+        }
+        assert_eq!(toml::to_string(&TimeConfig::default()).unwrap(), "kind = \"database\"\n");
     }
 }

@@ -18,8 +18,8 @@ pub(crate) enum GenerationTime {
 impl GenerationTime {
     pub(crate) fn new(config: &TimeConfig, database: &Database) -> Result<Self, String> {
         Ok(match config {
-            TimeConfig::Database => Self::FirstTime,
-            TimeConfig::Reception => Self::Reception,
+            TimeConfig::Database {} => Self::FirstTime,
+            TimeConfig::Reception {} => Self::Reception,
             TimeConfig::Parameter { name } => {
                 let found = database.find_parameter(name);
                 Self::Parameter(found.ok_or_else(|| format!("telemetry.time: no parameter named {name:?}"))?)

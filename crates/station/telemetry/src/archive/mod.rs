@@ -250,6 +250,9 @@ impl Archive {
         start: Timestamp,
         end: Timestamp,
     ) -> Result<(Vec<Channel>, bool), ArchiveError> {
+        if lock(&self.tail).is_none() {
+            return Err(ArchiveError::NotOpen);
+        }
         self.readers.read(|connection| Ok(completeness::read(connection, start.0, end.0)?))
     }
 }

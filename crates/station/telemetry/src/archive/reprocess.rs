@@ -3,19 +3,19 @@
 //! New segments are written beside the old ones, where no reader sees them; then one transaction puts
 //! them in their place. A kill before it changes nothing, a kill after it leaves only rows to sweep up.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perigee_part::{PartError, Timestamp};
 use perigee_xtce::{Database, Plan};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Transaction};
 
 use super::schema::{self, Writable};
 use super::segment::{OpenSegment, ParameterKey, decode_column, decode_times};
 use super::tail::{Bounds, ContainerKey, Growing, KEY_BITS, Tail, series_of};
-use super::{ArchiveError, blocks, retention, writer};
+use super::writer::{self, Members};
+use super::{ArchiveError, blocks, retention};
 use crate::config::TimeConfig;
 use crate::generation::GenerationTime;
 use crate::limits::Limits;
@@ -47,7 +47,7 @@ pub struct Reprocessed {
 }
 
 /// Decodes the packets received from `start` (included) to `end` (not included) again and replaces the
-/// values of that time. Values older than the oldest archived packet stay. No station may run on the archive.
+/// values of that time. Values received while no packets were archived stay. No station may run on the archive.
 ///
 /// # Errors
 /// The archive is in use, cannot be read or written, or the time source names what the database lacks.
@@ -62,10 +62,14 @@ pub fn reprocess(
     // To see whether there is an archive; the writer would begin one.
     let packets = schema::open_reader(path)?;
     let mut writable = schema::open_writer(path)?;
-    remove_all(&mut writable, "state = 1")?;
+    retention::sweep(&writable.connection).map_err(ArchiveError::from)?;
+    remove_replaced(&mut writable)?;
     let mut work = Work::begin(writable, database)?;
-    let Some(oldest) = oldest_packet(&packets, start.0, end.0)? else { return Ok(Reprocessed::default()) };
-    let range = (start.0.max(oldest), end.0);
+    let range = (start.0, end.0);
+    let covered = Covered::read(&packets, range)?;
+    if covered.intervals.is_empty() {
+        return Ok(Reprocessed::default());
+    }
     let total = packets
         .query_row(
             "SELECT coalesce(sum(count), 0) FROM packet WHERE received_last >= ?1 AND received_first < ?2",
@@ -97,8 +101,8 @@ pub fn reprocess(
     })?;
     done.values += work.take(&mut processor, &mut limits)?;
     work.save_due(true)?;
-    done.replaced = work.replace(range)?;
-    remove_all(&mut work.writable, "state = 2")?;
+    done.replaced = work.replace(range, &covered)?;
+    remove_replaced(&mut work.writable)?;
     Ok(done)
 }
 
@@ -119,14 +123,41 @@ impl From<ReprocessError> for PartError {
     }
 }
 
-fn oldest_packet(packets: &Connection, start: i64, end: i64) -> Result<Option<i64>, ArchiveError> {
-    let oldest: (Option<i64>, i64) = packets.query_row(
-        "SELECT (SELECT min(received_first) FROM packet),
-                (SELECT count(*) FROM packet WHERE received_last >= ?1 AND received_first < ?2)",
-        (start, end),
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    Ok(oldest.0.filter(|_| oldest.1 > 0))
+/// When packets were archived, and so what can be made again from them.
+#[derive(Debug, Default)]
+struct Covered {
+    /// Times of reception, from the first to the last of a row, both included; ascending, apart. So many as
+    /// the archive had transactions, at most.
+    intervals: Vec<(i64, i64)>,
+}
+
+impl Covered {
+    /// What the packet rows cover that reach into the range.
+    fn read(packets: &Connection, range: (i64, i64)) -> Result<Self, ArchiveError> {
+        let mut select = packets.prepare(
+            "SELECT received_first, received_last FROM packet
+             WHERE received_last >= ?1 AND received_first < ?2 ORDER BY received_first",
+        )?;
+        let mut covered = Self::default();
+        let mut rows = select.query(range)?;
+        while let Some(row) = rows.next()? {
+            covered.add(row.get(0)?, row.get(1)?);
+        }
+        Ok(covered)
+    }
+
+    /// Takes an interval in that begins no earlier than the one before.
+    fn add(&mut self, first: i64, last: i64) {
+        match self.intervals.last_mut() {
+            Some((_, end)) if first <= *end => *end = last.max(*end),
+            _ => self.intervals.push((first, last)),
+        }
+    }
+
+    fn holds(&self, received: i64) -> bool {
+        let after = self.intervals.partition_point(|&(first, _)| first <= received);
+        after.checked_sub(1).is_some_and(|at| received <= self.intervals[at].1)
+    }
 }
 
 fn for_each_block(
@@ -147,10 +178,9 @@ fn for_each_block(
     Ok(())
 }
 
-/// Removes every segment that no reader sees, in short transactions.
-fn remove_all(writable: &mut Writable, which: &str) -> Result<(), ArchiveError> {
+/// Removes every segment that others have taken the place of, in short transactions.
+fn remove_replaced(writable: &mut Writable) -> Result<(), ArchiveError> {
     let connection = &mut writable.connection;
-    connection.execute(&format!("UPDATE segment SET state = 2 WHERE {which}"), [])?;
     loop {
         let transaction = connection.transaction()?;
         let removed = retention::remove_replaced(&transaction)?;
@@ -158,7 +188,7 @@ fn remove_all(writable: &mut Writable, which: &str) -> Result<(), ArchiveError> 
         if removed == 0 {
             return Ok(());
         }
-        connection.execute_batch("PRAGMA incremental_vacuum(4096)")?;
+        retention::give_back(connection, 4096)?;
     }
 }
 
@@ -166,14 +196,14 @@ fn remove_all(writable: &mut Writable, which: &str) -> Result<(), ArchiveError> 
 struct Work {
     writable: Writable,
     tail: Tail,
-    members: HashSet<(ParameterKey, ContainerKey)>,
+    members: Members,
 }
 
 impl Work {
     /// Finishes the segments that were growing when the station stopped.
     fn begin(writable: Writable, database: &Arc<Database>) -> Result<Self, ArchiveError> {
         let tail = writer::recover(&writable.connection, database)?;
-        let mut work = Self { writable, tail, members: HashSet::new() };
+        let mut work = Self { writable, tail, members: Members::default() };
         let ids: Vec<i64> = work.tail.open().map(|growing| growing.id).collect();
         work.save(&ids, 0, |transaction| transaction.execute("DELETE FROM journal", []).map(drop))?;
         Ok(work)
@@ -205,29 +235,42 @@ impl Work {
         also: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), ArchiveError> {
         let transaction = self.writable.connection.transaction()?;
+        self.members.begin();
         writer::save_names(&transaction, &self.tail.names)?;
         for growing in self.tail.numbered(ids) {
             writer::save_segment(&transaction, growing, state, &mut self.members)?;
         }
         also(&transaction)?;
         transaction.commit()?;
+        self.members.committed();
         self.tail.names.new = Default::default();
         self.tail.remove(ids);
         Ok(())
     }
 
-    /// Puts the new segments in the place of those received in the range; gives how many those were.
-    fn replace(&mut self, range: (i64, i64)) -> Result<u64, ArchiveError> {
+    /// Puts the new segments in the place of what was received in the range while packets were archived; gives
+    /// how many segments went.
+    fn replace(&mut self, range: (i64, i64), covered: &Covered) -> Result<u64, ArchiveError> {
+        let replaced = |received: i64| (range.0..range.1).contains(&received) && covered.holds(received);
         let transaction = self.writable.connection.transaction()?;
-        // Segments that reach beyond the range: their other rows are kept in a segment of their own.
-        let mut crossing = transaction.prepare(
+        let mut segments = transaction.prepare(
             "SELECT id, container, rows, times FROM segment WHERE state = 0
-             AND received_last >= ?1 AND received_first < ?2 AND (received_first < ?1 OR received_last >= ?2)",
+             AND received_last >= ?1 AND received_first < ?2",
         )?;
-        let mut rows = crossing.query(range)?;
+        let mut gone = Vec::new();
+        let mut rows = segments.query(range)?;
         while let Some(row) = rows.next()? {
             let (id, container, count): (i64, u32, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let times = decode_times(row.get_ref(3)?.as_blob().unwrap_or_default(), count as usize)?;
+            let going = times.1.iter().filter(|&&received| replaced(received)).count();
+            if going == 0 {
+                continue;
+            }
+            gone.push(id);
+            if going == times.1.len() {
+                continue;
+            }
+            // Its other rows are kept in a segment of their own.
             let mut series =
                 transaction.prepare_cached("SELECT id, data FROM series WHERE id >= ?1 AND id < ?2")?;
             let mut series = series.query(series_of(id))?;
@@ -244,20 +287,17 @@ impl Work {
                 id: self.tail.next_number(),
                 container: ContainerKey(container),
                 opened: Instant::now(),
-                segment: OpenSegment::keeping(&times, &columns, |received| {
-                    !(range.0..range.1).contains(&received)
-                }),
+                segment: OpenSegment::keeping(&times, &columns, |received| !replaced(received)),
             };
             writer::save_segment(&transaction, &growing, 1, &mut self.members)?;
         }
         drop(rows);
-        drop(crossing);
-        let replaced = transaction.execute(
-            "UPDATE segment SET state = 2 WHERE state = 0 AND received_last >= ?1 AND received_first < ?2",
-            params![range.0, range.1],
-        )?;
-        transaction.execute("UPDATE segment SET state = 0 WHERE state = 1", [])?;
+        drop(segments);
+        for id in &gone {
+            transaction.prepare_cached("UPDATE segment SET state = 2 WHERE id = ?1")?.execute([id])?;
+        }
+        transaction.execute("UPDATE segment SET state = 0 WHERE state = 1 AND state <> 0", [])?;
         transaction.commit()?;
-        Ok(replaced as u64)
+        Ok(gone.len() as u64)
     }
 }

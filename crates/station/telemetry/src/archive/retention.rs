@@ -1,7 +1,8 @@
 //! What the archive lets go: what is older than so many days, and the oldest when the file is too large.
 //!
 //! Each step removes a bounded number of rows in one short transaction and gives a bounded number of
-//! pages back to the file system, so that no writing waits for it long.
+//! pages back to the file system, so that no writing waits for it long; steps follow each other until
+//! nothing is due.
 
 use rusqlite::{Connection, Transaction, params};
 
@@ -50,18 +51,36 @@ pub(crate) fn step(connection: &mut Connection, keep: Retention, now_ns: i64) ->
     }
     if let Some(horizon) = horizon {
         let few = params![horizon, STEP_ROWS as i64];
-        transaction
-            .execute("DELETE FROM span WHERE id IN (SELECT id FROM span WHERE last < ?1 LIMIT ?2)", few)?;
-        transaction.execute(
+        removed += transaction
+            .execute("DELETE FROM span WHERE id IN (SELECT id FROM span WHERE last < ?1 LIMIT ?2)", few)?
+            as u64;
+        removed += transaction.execute(
             "DELETE FROM alarm WHERE id IN (SELECT id FROM alarm WHERE ended < ?1 ORDER BY id LIMIT ?2)",
             few,
-        )?;
+        )? as u64;
     }
     transaction.commit()?;
-    if removed > 0 {
-        connection.execute_batch(&format!("PRAGMA incremental_vacuum({STEP_PAGES})"))?;
+    // Not for the few pages that the next transaction fills again.
+    if removed > 0 || free_pages(connection)? > u64::from(STEP_PAGES) {
+        give_back(connection, STEP_PAGES)?;
     }
     Ok(removed)
+}
+
+/// Gives at most so many free pages back to the file system.
+pub(crate) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result<()> {
+    // The statement answers with a row for each page, and has done its work only when the last is read.
+    connection.pragma(None, "incremental_vacuum", pages, |_| Ok(()))
+}
+
+fn free_pages(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.pragma_query_value(None, "freelist_count", |row| row.get(0))
+}
+
+/// Marks what a killed reprocessing left, to be removed with the next steps. Call it with the writer's lock.
+pub(crate) fn sweep(connection: &Connection) -> rusqlite::Result<usize> {
+    // The second condition is what the index of hidden segments asks for.
+    connection.execute("UPDATE segment SET state = 2 WHERE state = 1 AND state <> 0", [])
 }
 
 /// Octets of the file that hold something.
@@ -113,7 +132,8 @@ fn remove_series(transaction: &Transaction<'_>, segment: i64) -> rusqlite::Resul
 
 /// Removes a few of the segments that others have taken the place of.
 pub(crate) fn remove_replaced(transaction: &Transaction<'_>) -> rusqlite::Result<u64> {
-    let mut replaced = transaction.prepare_cached("SELECT id FROM segment WHERE state = 2 LIMIT ?1")?;
+    let mut replaced =
+        transaction.prepare_cached("SELECT id FROM segment WHERE state = 2 AND state <> 0 LIMIT ?1")?;
     let ids: Vec<i64> =
         replaced.query_map([STEP_ROWS as i64], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for &id in &ids {
@@ -121,4 +141,33 @@ pub(crate) fn remove_replaced(transaction: &Transaction<'_>) -> rusqlite::Result
         transaction.prepare_cached(REMOVE_SEGMENT)?.execute([id])?;
     }
     Ok(ids.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::schema::open_writer;
+
+    #[test]
+    fn free_pages_are_given_back_by_the_thousand() {
+        let state = tempfile::tempdir().unwrap();
+        let mut writable = open_writer(&state.path().join("archive.db")).unwrap();
+        let connection = &mut writable.connection;
+        for id in 0..8 {
+            connection
+                .execute("INSERT INTO frame VALUES (?1, 1, 1, 0, 0, 1, zeroblob(1 << 20))", [id])
+                .unwrap();
+        }
+        let pages = |connection: &Connection| {
+            connection.pragma_query_value(None, "page_count", |row| row.get::<_, u64>(0)).unwrap()
+        };
+        let before = pages(connection);
+        let keep = Retention { age_ns: Some(1), octets: None };
+        assert_eq!(step(connection, keep, 100).unwrap(), 8);
+        // A page of pointers to pages may go with them.
+        assert!(matches!(before - pages(connection), given if given.abs_diff(STEP_PAGES.into()) < 4));
+        assert_eq!(step(connection, keep, 100).unwrap(), 0);
+        // Those above what the next transactions will fill.
+        assert!(free_pages(connection).unwrap() <= u64::from(STEP_PAGES));
+    }
 }

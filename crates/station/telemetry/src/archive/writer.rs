@@ -28,8 +28,10 @@ use crate::links::{LinkId, Links};
 
 /// After a failed transaction, the next try comes so much later.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often a little of what is not to be kept is removed.
+/// How often what is not to be kept is removed.
 const RETENTION_EVERY: Duration = Duration::from_secs(2);
+/// So long it may take before what has come in meanwhile is served; then it goes on.
+const RETENTION_BUDGET: Duration = Duration::from_millis(50);
 /// Completeness runs and alarm changes that may wait while nothing can be written.
 const MAX_WAITING_ROWS: usize = 100_000;
 
@@ -38,6 +40,26 @@ pub(crate) type SharedTail = Arc<Mutex<Option<Tail>>>;
 
 pub(crate) fn lock(tail: &SharedTail) -> MutexGuard<'_, Option<Tail>> {
     tail.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Which containers hold a parameter, as far as the database has it.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    known: HashSet<(ParameterKey, ContainerKey)>,
+    /// Written in the transaction that is open.
+    new: Vec<(ParameterKey, ContainerKey)>,
+}
+
+impl Members {
+    /// A transaction begins; what one before it wrote and did not commit is not in the database.
+    pub(crate) fn begin(&mut self) {
+        self.new.clear();
+    }
+
+    /// What was written is durable.
+    pub(crate) fn committed(&mut self) {
+        self.known.extend(self.new.drain(..));
+    }
 }
 
 /// The writer and all that it keeps between transactions.
@@ -59,7 +81,7 @@ struct Open {
     alarms: Vec<AlarmRecord>,
     link_keys: HashMap<LinkId, i64>,
     new_links: Vec<LinkId>,
-    members: HashSet<(ParameterKey, ContainerKey)>,
+    members: Members,
     unsaved_values: u64,
 }
 
@@ -79,6 +101,7 @@ impl Writer {
     pub(crate) fn open(&mut self) -> Result<(), ArchiveError> {
         let writable = schema::open_writer(&self.settings.path)?;
         let connection = &writable.connection;
+        retention::sweep(connection)?;
         *lock(&self.tail) = Some(recover(connection, &self.database)?);
         let mut link_keys = HashMap::new();
         let mut links = connection.prepare("SELECT key, name FROM link")?;
@@ -91,7 +114,7 @@ impl Writer {
         let numbers: HashMap<i64, LinkId> = link_keys.iter().map(|(&link, &key)| (key, link)).collect();
         let completeness =
             Completeness::restore(connection, |key| numbers.get(&key).copied().unwrap_or_default())?;
-        let members = connection
+        let known = connection
             .prepare("SELECT parameter, container FROM member")?
             .query_map([], |row| Ok((ParameterKey(row.get(0)?), ContainerKey(row.get(1)?))))?
             .collect::<Result<_, _>>()?;
@@ -103,7 +126,7 @@ impl Writer {
             alarms: Vec::new(),
             link_keys,
             new_links: Vec::new(),
-            members,
+            members: Members { known, new: Vec::new() },
             unsaved_values: 0,
         });
         self.status.working();
@@ -120,7 +143,7 @@ impl Writer {
         let mut next_commit = Instant::now() + self.settings.commit_every;
         let mut next_retention = Instant::now();
         loop {
-            let delivery = self.intake.take(next_commit);
+            let delivery = self.intake.take(next_commit.min(next_retention));
             let (urgent, closed) = (delivery.urgent, delivery.closed);
             if self.open.is_none() && (closed || Instant::now() >= next_commit) {
                 self.reopen();
@@ -142,9 +165,9 @@ impl Writer {
             if closed {
                 break;
             }
-            if Instant::now() >= next_retention && !self.status.is_failing() {
-                self.retain();
-                next_retention = Instant::now() + RETENTION_EVERY;
+            if Instant::now() >= next_retention {
+                let more = !self.status.is_failing() && self.retain();
+                next_retention = Instant::now() + if more { Duration::ZERO } else { RETENTION_EVERY };
             }
         }
     }
@@ -228,21 +251,35 @@ impl Writer {
         }
         open.blocks.committed();
         open.completeness.committed();
+        open.members.committed();
         open.alarms.clear();
         open.new_links.clear();
         Ok(std::mem::take(&mut open.unsaved_values))
     }
 
-    fn retain(&mut self) {
-        let Some(open) = &mut self.open else { return };
+    /// Removes what is not to be kept for as long as the budget lasts; says whether there may be more.
+    fn retain(&mut self) -> bool {
+        let Some(open) = &mut self.open else { return false };
         let connection = &mut open.writable.connection;
-        let step = retention::step(connection, self.settings.retention, Timestamp::now().0);
-        match step.and_then(|removed| Ok((removed, retention::used_octets(connection)?))) {
-            Ok((removed, octets)) => {
-                self.status.removed(removed);
-                self.status.set_octets(octets);
+        let started = Instant::now();
+        loop {
+            let step = retention::step(connection, self.settings.retention, Timestamp::now().0);
+            match step.and_then(|removed| Ok((removed, retention::used_octets(connection)?))) {
+                Ok((removed, octets)) => {
+                    self.status.removed(removed);
+                    self.status.set_octets(octets);
+                    if removed == 0 {
+                        return false;
+                    }
+                }
+                Err(error) => {
+                    self.status.failing(&error.to_string());
+                    return false;
+                }
             }
-            Err(error) => self.status.failing(&error.to_string()),
+            if started.elapsed() >= RETENTION_BUDGET {
+                return true;
+            }
         }
     }
 }
@@ -251,6 +288,7 @@ impl Open {
     fn write(&mut self, tail: &Tail, due: &[i64], links: &Links) -> rusqlite::Result<Transaction<'_>> {
         let transaction =
             self.writable.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.members.begin();
         save_names(&transaction, &tail.names)?;
         for &link in &self.new_links {
             transaction.execute("INSERT OR IGNORE INTO link (name) VALUES (?1)", [&*links.name(link)])?;
@@ -330,7 +368,7 @@ pub(crate) fn save_segment(
     transaction: &Transaction<'_>,
     growing: &Growing,
     state: u8,
-    members: &mut HashSet<(ParameterKey, ContainerKey)>,
+    members: &mut Members,
 ) -> rusqlite::Result<()> {
     let segment = &growing.segment;
     let (generated, received) = (segment.generated().iter(), segment.received().iter());
@@ -364,7 +402,9 @@ pub(crate) fn save_segment(
         let id = growing.id << KEY_BITS | i64::from(column.key.0);
         let summary = Summary::of(column, segment.generated());
         series.execute(params![id, summary.encode(), column.finished()])?;
-        if members.insert((column.key, growing.container)) {
+        let member = (column.key, growing.container);
+        if !members.known.contains(&member) {
+            members.new.push(member);
             transaction
                 .prepare_cached("INSERT OR IGNORE INTO member (parameter, container) VALUES (?1, ?2)")?
                 .execute(params![column.key.0, growing.container.0])?;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A configuration that takes the time of reception, which the tests choose, and commits fast.
 pub(crate) fn config() -> Config {
-    let mut config = Config { time: TimeConfig::Reception, ..Config::default() };
+    let mut config = Config { time: TimeConfig::Reception {}, ..Config::default() };
     config.archive.commit = Duration::from_millis(20);
     config
 }
