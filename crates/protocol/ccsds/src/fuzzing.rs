@@ -13,6 +13,7 @@ use crate::link::{
 };
 use crate::packet::{Assembled, Assembler, EncapsulationPacket, SpacePacket};
 use crate::receive::{Counters, ReceivedFrame, ReceivedPacket, Receiver, Rejected, Sink};
+use crate::sync::Alignment;
 use crate::time::{AsciiA, AsciiB, CcsFormat, CdsFormat, CucFormat, Time, TimeCode};
 
 /// Takes choices off the front of the input.
@@ -53,11 +54,15 @@ fn link(choices: &mut Choices<'_>) -> LinkParameters {
     };
     let mut link = LinkParameters::plain(frame_type, choices.size(600));
     link.symbols = choices.of(&[Symbols::Octets, Symbols::Bits, Symbols::I8, Symbols::F32]);
-    link.asm = choices.of(&[None, Some(1), Some(2), Some(4)]).map(|length| AsmParameters {
-        asm: crate::sync::ASM[..length].to_vec(),
-        max_errors: choices.octet().into(),
-        verify: choices.octet().into(),
-        flywheel: choices.octet().into(),
+    link.asm = choices.of(&[None, Some(1), Some(2), Some(4)]).map(|length| {
+        let (max_errors, verify, flywheel) = (choices.octet(), choices.octet(), choices.octet());
+        AsmParameters {
+            asm: crate::sync::ASM[..length].to_vec(),
+            max_errors: max_errors.into(),
+            verify: verify.into(),
+            flywheel: flywheel.into(),
+            alignment: if flywheel & 0x80 == 0 { Alignment::Octet } else { Alignment::Bit },
+        }
     });
     link.randomizer = choices.of(&[None, Some(Randomizer::Period255), Some(Randomizer::Period131071)]);
     if choices.yes() {

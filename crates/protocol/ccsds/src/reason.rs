@@ -54,7 +54,9 @@ reasons! {
     WrongLength = "wrong-length",
     /// The header describes parts that do not fit into the frame.
     BadHeader = "bad-header",
-    /// More virtual channels at once than a receiver keeps: most likely noise taken for frames.
+    /// The frame before on this virtual channel once more: the same count and the same octets.
+    Duplicate = "duplicate",
+    /// A packet was open on the virtual channel heard longest ago when more came than a receiver keeps.
     TooManyChannels = "too-many-channels",
     /// The first header pointer, or data pointer, points beyond its zone.
     BadPointer = "bad-pointer",

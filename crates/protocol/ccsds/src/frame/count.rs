@@ -16,8 +16,9 @@ pub enum Continuity {
     First,
     /// The next in order.
     Next,
-    /// Frames are missing. How many is known modulo the field only; a count of 16 bits or more that goes
-    /// backwards was restarted or replayed, and then nothing can be said: 0.
+    /// Frames are missing. How many is known modulo the field only. A count that goes backwards was restarted,
+    /// replayed or overtaken, and then nothing can be said: 0. In a field of 16 bits or more any step of less than
+    /// half the field counts as backwards, in a shorter one a step of up to a thirty-second, or none at all.
     Gap {
         /// Frames missing.
         missing: u64,
@@ -40,7 +41,8 @@ impl FrameCount {
         if missing == 0 {
             return Continuity::Next;
         }
-        let backwards = self.bits >= 16 && missing > self.mask() / 2;
+        let back = self.mask() - missing;
+        let backwards = back <= self.mask() / 32 || self.bits >= 16 && missing > self.mask() / 2;
         Continuity::Gap { missing: if backwards { 0 } else { missing } }
     }
 
@@ -65,7 +67,9 @@ mod tests {
         assert_eq!(after(0, 255, 8), Continuity::Next);
         assert_eq!(after(0, 0xFFF_FFFF, 28), Continuity::Next);
         assert_eq!(after(2, 254, 8), Continuity::Gap { missing: 3 });
-        assert_eq!(after(7, 7, 8), Continuity::Gap { missing: 255 });
+        assert_eq!(after(7, 7, 8), Continuity::Gap { missing: 0 });
+        assert_eq!(after(254, 5, 8), Continuity::Gap { missing: 0 }, "seven back");
+        assert_eq!(after(253, 5, 8), Continuity::Gap { missing: 247 }, "eight back, or 247 missing");
         assert_eq!(after(5, 1000, 24), Continuity::Gap { missing: 0 });
         assert_eq!(after(1, 1, 56), Continuity::Gap { missing: 0 });
         assert_eq!(FrameCount { value: (1 << 56) - 1, bits: 56 }.next().value, 0);

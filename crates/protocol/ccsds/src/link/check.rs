@@ -16,6 +16,8 @@ const PACKET_MAX: usize = 16 << 20;
 pub struct ParameterError {
     /// The key in the link file, with dots.
     pub key: &'static str,
+    /// Which of several tables of that name, counted from 0.
+    pub item: usize,
     /// What is wrong with it, and what would be right.
     pub problem: String,
 }
@@ -23,7 +25,7 @@ pub struct ParameterError {
 macro_rules! ensure {
     ($condition:expr, $key:literal, $($problem:tt)+) => {
         if !$condition {
-            return Err(ParameterError { key: $key, problem: format!($($problem)+) });
+            return Err(ParameterError { key: $key, item: 0, problem: format!($($problem)+) });
         }
     };
 }
@@ -87,7 +89,7 @@ impl LinkParameters {
         );
         let bits = sync.asm.len() as u32 * 8;
         ensure!(
-            sync.max_errors == 0 || sync.max_errors * 4 < bits,
+            sync.max_errors == 0 || sync.max_errors < bits / 4,
             "sync.max_errors",
             "{} of {bits} bits; a quarter or more would find markers in noise",
             sync.max_errors
@@ -145,34 +147,40 @@ impl LinkParameters {
     }
 
     fn check_channels(&self) -> Result<(), ParameterError> {
+        for i in 0..self.channels.len() {
+            self.check_channel(i).map_err(|error| ParameterError { item: i, ..error })?;
+        }
+        Ok(())
+    }
+
+    fn check_channel(&self, i: usize) -> Result<(), ParameterError> {
         let bits = self.frame.frame_type.vcid_bits();
         let aos = matches!(self.frame.frame_type, FrameType::Aos { .. });
-        for (i, channel) in self.channels.iter().enumerate() {
-            ensure!(
-                u32::from(channel.vcid) >> bits == 0,
-                "vc.id",
-                "{} does not fit into {bits} bits",
-                channel.vcid
-            );
-            ensure!(
-                !self.channels[..i].iter().any(|other| other.vcid == channel.vcid),
-                "vc.id",
-                "{} is named twice",
-                channel.vcid
-            );
-            ensure!(
-                channel.service != Service::BPdu || aos,
-                "vc.service",
-                "\"b_pdu\" on channel {}: only aos has the bitstream service",
-                channel.vcid
-            );
-            ensure!(
-                tm_or_user_channel(self, channel.vcid),
-                "vc.id",
-                "{} carries only idle data (the OID channel) and has no service",
-                AosHeader::OID_VCID
-            );
-        }
+        let channel = &self.channels[i];
+        ensure!(
+            u32::from(channel.vcid) >> bits == 0,
+            "vc.id",
+            "{} does not fit into {bits} bits",
+            channel.vcid
+        );
+        ensure!(
+            !self.channels[..i].iter().any(|other| other.vcid == channel.vcid),
+            "vc.id",
+            "{} is named twice",
+            channel.vcid
+        );
+        ensure!(
+            channel.service != Service::BPdu || aos,
+            "vc.service",
+            "\"b_pdu\" on channel {}: only aos has the bitstream service",
+            channel.vcid
+        );
+        ensure!(
+            tm_or_user_channel(self, channel.vcid),
+            "vc.id",
+            "{} carries only idle data (the OID channel) and has no service",
+            AosHeader::OID_VCID
+        );
         Ok(())
     }
 }
@@ -188,6 +196,7 @@ pub(super) fn virtual_fill(rs: &ReedSolomonParameters, frame_length: usize) -> R
     let whole = data * rs.interleave.max(1);
     let short = whole.checked_sub(frame_length).ok_or_else(|| ParameterError {
         key,
+        item: 0,
         problem: format!(
             "a frame of {frame_length} octets does not fit: {} codewords carry {whole}",
             rs.interleave
@@ -199,19 +208,24 @@ pub(super) fn virtual_fill(rs: &ReedSolomonParameters, frame_length: usize) -> R
              a multiple of {}, is needed",
             rs.interleave, rs.interleave
         );
-        return Err(ParameterError { key, problem });
+        return Err(ParameterError { key, item: 0, problem });
     }
     let fill = short / rs.interleave.max(1);
-    ReedSolomon::new(rs.code, rs.basis, rs.interleave, fill)
-        .map(|_| fill)
-        .map_err(|error| ParameterError { key, problem: error.to_string() })
+    ReedSolomon::new(rs.code, rs.basis, rs.interleave, fill).map(|_| fill).map_err(|error| ParameterError {
+        key,
+        item: 0,
+        problem: error.to_string(),
+    })
 }
 
 impl ReedSolomonParameters {
     /// The codec for frames of this length.
     pub(crate) fn codec(&self, frame_length: usize) -> Result<ReedSolomon, ParameterError> {
         let fill = virtual_fill(self, frame_length)?;
-        ReedSolomon::new(self.code, self.basis, self.interleave, fill)
-            .map_err(|error| ParameterError { key: "coding.reed_solomon", problem: error.to_string() })
+        ReedSolomon::new(self.code, self.basis, self.interleave, fill).map_err(|error| ParameterError {
+            key: "coding.reed_solomon",
+            item: 0,
+            problem: error.to_string(),
+        })
     }
 }

@@ -14,6 +14,7 @@ use crate::coding::randomizer::Randomizer;
 use crate::coding::reed_solomon::{Basis, Code};
 use crate::frame::ScidBits;
 use crate::packet::SpaceHeader;
+use crate::sync::Alignment;
 use crate::time::{AsciiA, Calendar, CcsFormat, CdsFormat, CucFormat, Epoch, Submillisecond, Time, TimeCode};
 
 /// Why a link file was refused.
@@ -80,10 +81,19 @@ struct Sync {
     asm: Option<String>,
     /// Bits of the marker that may be wrong.
     max_errors: Option<u32>,
-    /// Markers in their places, after the first, before frames are given out.
+    /// Markers that must follow the first in their places before lock.
     verify: Option<u32>,
     /// Markers that may be missed in a row before the search begins anew.
     flywheel: Option<u32>,
+    /// octet | bit: where frames may begin in octets.
+    alignment: Option<AlignmentKey>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AlignmentKey {
+    Octet,
+    Bit,
 }
 
 #[derive(Default, Deserialize)]
@@ -300,7 +310,7 @@ impl LinkParameters {
     pub fn from_toml(text: &str) -> Result<Self, LinkFileError> {
         let file: File = toml::from_str(text).map_err(|error| from_syntax(text, &error))?;
         file.resolve().map_err(|error| LinkFileError {
-            line: line_of(text, error.key),
+            line: line_of(text, error.key, error.item),
             key: error.key.to_owned(),
             problem: error.problem,
         })
@@ -308,13 +318,15 @@ impl LinkParameters {
 }
 
 fn wrong(key: &'static str, problem: impl Into<String>) -> ParameterError {
-    ParameterError { key, problem: problem.into() }
+    ParameterError { key, item: 0, problem: problem.into() }
 }
 
 impl File {
     fn resolve(self) -> Result<LinkParameters, ParameterError> {
         let frame = self.frame.resolve()?;
         let reed_solomon = self.coding.reed_solomon.map(|table| table.resolve(frame.length)).transpose()?;
+        let octetwise =
+            self.sync.as_ref().is_some_and(|sync| matches!(sync.alignment, Some(AlignmentKey::Octet)));
         let channels = self.vc.iter().map(|channel| ChannelParameters {
             vcid: channel.id,
             service: match channel.service {
@@ -351,6 +363,9 @@ impl File {
                 time: self.packet.time.map(PacketTimeTable::resolve).transpose()?,
             },
         };
+        if octetwise && (link.convolutional.is_some() || link.symbols != Symbols::Octets) {
+            return Err(wrong("sync.alignment", "\"octet\": single symbols are searched at every bit"));
+        }
         link.check()?;
         Ok(link)
     }
@@ -360,7 +375,10 @@ impl Sync {
     fn resolve(self) -> Result<Option<AsmParameters>, ParameterError> {
         let default = AsmParameters::default();
         let Some(asm) = self.asm else {
-            let lone = self.max_errors.is_some() || self.verify.is_some() || self.flywheel.is_some();
+            let lone = self.max_errors.is_some()
+                || self.verify.is_some()
+                || self.flywheel.is_some()
+                || self.alignment.is_some();
             return if lone {
                 Err(wrong("sync", "says how to look for a marker, but names no asm"))
             } else {
@@ -372,6 +390,10 @@ impl Sync {
             max_errors: self.max_errors.unwrap_or(default.max_errors),
             verify: self.verify.unwrap_or(default.verify),
             flywheel: self.flywheel.unwrap_or(default.flywheel),
+            alignment: match self.alignment {
+                Some(AlignmentKey::Bit) => Alignment::Bit,
+                _ => Alignment::Octet,
+            },
         }))
     }
 }
@@ -556,8 +578,9 @@ fn from_syntax(text: &str, error: &toml::de::Error) -> LinkFileError {
     }
 }
 
-/// The line on which a key with dots stands, or its table where the key is missing.
-fn line_of(text: &str, key: &str) -> Option<usize> {
+/// The line on which a key with dots stands, or its table where the key is missing; `item` says in which of several
+/// tables of that name.
+fn line_of(text: &str, key: &str, item: usize) -> Option<usize> {
     let document = toml::de::DeTable::parse(text).ok()?;
     let mut table = document.get_ref();
     let mut at = None;
@@ -566,9 +589,15 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
         at = Some(name.span().start);
         match value.get_ref() {
             toml::de::DeValue::Table(inner) => table = inner,
-            toml::de::DeValue::Array(items) => match items.first().map(|item| item.get_ref()) {
-                Some(toml::de::DeValue::Table(inner)) => table = inner,
-                _ => break,
+            toml::de::DeValue::Array(items) => match items.get(item) {
+                Some(one) => match one.get_ref() {
+                    toml::de::DeValue::Table(inner) => {
+                        at = Some(one.span().start);
+                        table = inner;
+                    }
+                    _ => break,
+                },
+                None => break,
             },
             _ => break,
         }
@@ -655,6 +684,18 @@ code = "cds"
             "code = \"cds\"",
             "code = \"cds\"\ncoarse = 4",
             "line 24: packet.time.coarse: does not belong",
+        );
+        let twice = "id = 16\nservice = \"m_pdu\"\n[[vc]]\nid = 16";
+        refuses("id = 16", twice, "line 23: vc.id: 16 is named twice");
+        refuses(
+            "max_errors = 1",
+            "max_errors = 1073741825",
+            "line 6: sync.max_errors: 1073741825 of 32 bits",
+        );
+        refuses(
+            "\"octets\"\n[sync]",
+            "\"i8\"\n[sync]\nalignment = \"octet\"",
+            "line 5: sync.alignment: \"octet\": single symbols",
         );
         refuses("scid_bits = 8", "vcfc_length = 8", "line 18: frame.vcfc_length: is for uslp frames");
         refuses("[frame]", "[frame", "line 10: frame: ");

@@ -14,6 +14,7 @@ use crate::coding::randomizer::Randomizer;
 use crate::coding::reed_solomon::{Basis, Code};
 use crate::frame::ScidBits;
 use crate::packet::SpaceHeader;
+use crate::sync::Alignment;
 use crate::time::TimeCode;
 
 /// How channel symbols stand in the input.
@@ -48,15 +49,25 @@ pub struct AsmParameters {
     pub asm: Vec<u8>,
     /// Bits of the marker that may be wrong.
     pub max_errors: u32,
-    /// Markers in their places, after the first, before frames are given out.
+    /// Markers that must follow the first in their places before lock. Frames before lock are given out all the
+    /// same, unless a better marker stands inside them.
     pub verify: u32,
     /// Markers that may be missed in a row before the search begins anew.
     pub flywheel: u32,
+    /// Where frames may begin in octets. Bits, soft symbols and what a convolutional decoder gives are searched at
+    /// every bit in any case.
+    pub alignment: Alignment,
 }
 
 impl Default for AsmParameters {
     fn default() -> Self {
-        Self { asm: crate::sync::ASM.to_vec(), max_errors: 1, verify: 1, flywheel: 1 }
+        Self {
+            asm: crate::sync::ASM.to_vec(),
+            max_errors: 1,
+            verify: 1,
+            flywheel: 1,
+            alignment: Alignment::Octet,
+        }
     }
 }
 
@@ -264,5 +275,19 @@ impl LinkParameters {
     pub fn block_length(&self) -> usize {
         let parity = self.reed_solomon.map_or(0, |rs| rs.interleave * rs.code.parity_len());
         self.frame.length + parity
+    }
+
+    /// Octets of a frame with its marker and its parity: from one marker to the next.
+    #[must_use]
+    pub fn unit_length(&self) -> usize {
+        self.asm.as_ref().map_or(0, |marker| marker.asm.len()) + self.block_length()
+    }
+
+    /// Whether frames may begin at any bit of the input; offsets then count bits.
+    #[must_use]
+    pub fn is_bitwise(&self) -> bool {
+        self.convolutional.is_some()
+            || self.symbols != Symbols::Octets
+            || self.asm.as_ref().is_some_and(|marker| marker.alignment == Alignment::Bit)
     }
 }

@@ -67,6 +67,10 @@ pub(super) struct Channel {
     pub(super) counters: ChannelCounters,
     /// Last counts of sequence-controlled and of expedited frames; TM and AOS have only the first.
     last: [Option<FrameCount>; 2],
+    /// The last frame, to tell a repeated one.
+    frame: Vec<u8>,
+    /// Index of the last frame.
+    pub(super) heard: u64,
     packet_max: usize,
     /// TM and AOS have one, USLP one for each multiplexer access point.
     maps: Vec<Map>,
@@ -158,14 +162,30 @@ impl Channel {
             id,
             counters: ChannelCounters { frames: 0, idle_frames: 0, packets: 0, gaps: 0, missing: 0 },
             last: [None; 2],
+            frame: Vec::new(),
+            heard: 0,
             packet_max,
             maps: Vec::new(),
         }
     }
 
-    /// Notes the count of a frame. Frames without one are always in order.
-    pub(super) fn count(&mut self, count: Option<FrameCount>, expedited: bool) -> Continuity {
+    /// Whether this is the last frame once more, as a network may deliver it: the same count, and then the same
+    /// octets. A frame without a count may be sent twice on purpose.
+    #[inline]
+    pub(super) fn repeats(&self, count: Option<FrameCount>, expedited: bool, octets: &[u8]) -> bool {
+        count.is_some() && self.last[usize::from(expedited)] == count && self.frame == octets
+    }
+
+    /// The input begins anew: what it begins with repeats nothing.
+    pub(super) fn forget_frame(&mut self) {
+        self.frame.clear();
+    }
+
+    /// Notes a frame and its count. Frames without one are always in order.
+    pub(super) fn count(&mut self, count: Option<FrameCount>, expedited: bool, octets: &[u8]) -> Continuity {
         let Some(count) = count else { return Continuity::Next };
+        self.frame.clear();
+        self.frame.extend_from_slice(octets);
         let last = &mut self.last[usize::from(expedited)];
         let continuity = count.after(*last);
         *last = Some(count);
@@ -281,10 +301,11 @@ impl Map {
             return whole(part, content, show);
         }
         self.unit_upid = Some(content.upid);
-        if self.unit.len() + part.len() > content.max {
+        self.unit.extend_from_slice(part);
+        // The part that makes it too long is told with the rest.
+        if self.unit.len() > content.max {
             return self.abandon_unit(Reason::PacketTooLong, show);
         }
-        self.unit.extend_from_slice(part);
         if ends {
             whole(&self.unit, content, show);
             self.unit_upid = None;

@@ -12,7 +12,7 @@ use crate::link::{Fecf, FrameParameters, FrameType, LinkParameters, Service};
 use crate::reason::Reason;
 
 /// Virtual channels that a receiver keeps at once. A link has a few; noise on a link without error control
-/// would open one for each header it could look like.
+/// would open one for each header it could look like. A new one takes the place of the one heard longest ago.
 const CHANNELS_MAX: usize = 256;
 
 /// Octets in which an AOS header and its error control are repaired.
@@ -181,7 +181,10 @@ impl Deframer {
             (Ok(()), Ok(fields)) => self.good(fields, shown, sink),
             (status, fields) => {
                 let reason = status.err().unwrap_or(Reason::BadHeader);
-                self.refuse(&shown, reason, fields.ok().map(|fields| fields.id), sink);
+                // What a damaged header seems to say would blame a channel that may never have been sent.
+                let damaged = matches!(reason, Reason::Uncorrectable | Reason::BadFecf | Reason::BadFhec);
+                let channel = fields.ok().filter(|_| !damaged).map(|fields| fields.id);
+                self.refuse(&shown, reason, channel, sink);
             }
         }
     }
@@ -206,16 +209,18 @@ impl Deframer {
     }
 
     fn good(&mut self, fields: Fields<'_>, mut shown: ReceivedFrame<'_>, sink: &mut impl Sink) {
-        let Some(at) = self.channel(fields.id) else {
-            shown.status = Err(Reason::TooManyChannels);
-            return self.refuse(&shown, Reason::TooManyChannels, Some(fields.id), sink);
-        };
+        let (at, replaced) = self.channel(fields.id);
+        if self.channels[at].repeats(fields.count, fields.expedited, shown.octets) {
+            shown.status = Err(Reason::Duplicate);
+            return self.refuse(&shown, Reason::Duplicate, Some(fields.id), sink);
+        }
         if let Some(mcfc) = fields.mcfc {
             self.master(fields.id.scid, FrameCount { value: mcfc.into(), bits: 8 });
         }
         let Self { channels, counters, .. } = self;
         let channel = &mut channels[at];
-        let continuity = channel.count(fields.count, fields.expedited);
+        channel.heard = shown.index;
+        let continuity = channel.count(fields.count, fields.expedited, shown.octets);
         if let Continuity::Gap { missing } = continuity {
             counters.vc_gaps += 1;
             counters.vc_missing += missing;
@@ -231,6 +236,9 @@ impl Deframer {
         }
         sink.frame(&shown);
         let place = (shown.index, shown.offset);
+        if let Some(mut replaced) = replaced {
+            replaced.abandon(Reason::TooManyChannels, place, counters, sink);
+        }
         if shown.gap.is_some() {
             channel.abandon(Reason::VcGap, place, counters, sink);
         }
@@ -251,19 +259,35 @@ impl Deframer {
         }
     }
 
-    /// The place of a channel, opened where it is new; `None` where there are too many.
-    fn channel(&mut self, id: ChannelId) -> Option<usize> {
-        if self.channels.get(self.last).is_none_or(|channel| channel.id != id) {
-            self.last = match self.channels.iter().position(|channel| channel.id == id) {
-                Some(at) => at,
-                None if self.channels.len() < CHANNELS_MAX => {
-                    self.channels.push(Channel::new(id, self.packet_max));
-                    self.channels.len() - 1
-                }
-                None => return None,
-            };
+    /// The place of a channel, opened where it is new, and the channel whose place it took where there were too
+    /// many.
+    #[inline]
+    fn channel(&mut self, id: ChannelId) -> (usize, Option<Box<Channel>>) {
+        if self.channels.get(self.last).is_some_and(|channel| channel.id == id) {
+            return (self.last, None);
         }
-        Some(self.last)
+        let (at, replaced) = match self.channels.iter().position(|channel| channel.id == id) {
+            Some(at) => (at, None),
+            None => self.open(id),
+        };
+        self.last = at;
+        (at, replaced)
+    }
+
+    #[cold]
+    fn open(&mut self, id: ChannelId) -> (usize, Option<Box<Channel>>) {
+        let new = Channel::new(id, self.packet_max);
+        if self.channels.len() < CHANNELS_MAX {
+            self.channels.push(new);
+            return (self.channels.len() - 1, None);
+        }
+        let heard = self.channels.iter().enumerate().min_by_key(|(_, channel)| channel.heard);
+        let at = heard.map_or(0, |(at, _)| at);
+        let replaced = core::mem::replace(&mut self.channels[at], new);
+        if !self.channels.iter().any(|channel| channel.id.scid == replaced.id.scid) {
+            self.masters.retain(|(scid, _)| *scid != replaced.id.scid);
+        }
+        (at, Some(Box::new(replaced)))
     }
 
     /// The input has ended: whatever is open is dropped.
@@ -271,6 +295,7 @@ impl Deframer {
         let Self { channels, counters, .. } = self;
         for channel in channels {
             channel.abandon(Reason::Unfinished, (counters.frames.saturating_sub(1), offset), counters, sink);
+            channel.forget_frame();
         }
     }
 

@@ -21,7 +21,7 @@ use crate::coding::reed_solomon::ReedSolomon;
 use crate::coding::soft::Quantizer;
 use crate::link::{FrameType, LinkParameters, ParameterError, Symbols};
 use crate::reason::Reason;
-use crate::sync::{Alignment, SyncParameters, SyncState, SyncedFrame, Synchronizer};
+use crate::sync::{Alignment, SyncCounters, SyncParameters, SyncState, SyncedFrame, Synchronizer};
 use deframe::Deframer;
 
 /// Octets of input that are worked on at once where they must be converted first.
@@ -87,6 +87,7 @@ struct Chain {
     randomizer: Option<Randomizer>,
     codec: Option<ReedSolomon>,
     block_length: usize,
+    unit_length: usize,
     frame_length: usize,
     variable_length: bool,
     scratch: Vec<u8>,
@@ -107,7 +108,7 @@ impl Receiver {
     pub fn new(link: &LinkParameters) -> Result<Self, ParameterError> {
         link.check()?;
         let codec = link.reed_solomon.map(|rs| rs.codec(link.frame.length)).transpose()?;
-        let bitwise = link.convolutional.is_some() || link.symbols != Symbols::Octets;
+        let bitwise = link.is_bitwise();
         let alignment = if bitwise { Alignment::Bit } else { Alignment::Octet };
         let block_length = link.block_length();
         let marker = link.asm.as_ref();
@@ -118,8 +119,11 @@ impl Receiver {
                 (marker.max_errors, marker.verify, marker.flywheel);
         }
         let max_errors = sync.max_errors;
-        let synchronizer = Synchronizer::new(sync)
-            .map_err(|error| ParameterError { key: "sync", problem: error.to_string() })?;
+        let synchronizer = Synchronizer::new(sync).map_err(|error| ParameterError {
+            key: "sync",
+            item: 0,
+            problem: error.to_string(),
+        })?;
         Ok(Self {
             front: Front {
                 symbols: link.symbols,
@@ -137,6 +141,7 @@ impl Receiver {
                 randomizer: link.randomizer,
                 codec,
                 block_length,
+                unit_length: link.unit_length(),
                 frame_length: link.frame.length,
                 variable_length: matches!(link.frame.frame_type, FrameType::Uslp { .. }),
                 scratch: vec![0; block_length],
@@ -153,7 +158,7 @@ impl Receiver {
         let Self { front, chain } = self;
         chain.deframer.counters.octets += input.len() as u64;
         if front.viterbi.is_none() && front.symbols == Symbols::Octets {
-            chain.received += input.len() as u64;
+            chain.received += input.len() as u64 * chain.units;
             return front.synchronizer.receive(input, &mut |frame| chain.synced(frame, sink));
         }
         for piece in input.chunks(PIECE) {
@@ -163,10 +168,10 @@ impl Receiver {
 
     /// Takes one unit that holds exactly one frame: a datagram, say. It may bring its marker or not.
     ///
-    /// A link with a convolutional code, or with symbols other than octets, has no such units; there this is the
-    /// same as [`Receiver::receive`].
+    /// A link with a convolutional code, with symbols other than octets, or whose frames may begin at any bit, has no
+    /// such units; there this is the same as [`Receiver::receive`].
     pub fn receive_unit(&mut self, unit: &[u8], sink: &mut impl Sink) {
-        if self.front.viterbi.is_some() || self.front.symbols != Symbols::Octets {
+        if self.chain.units != 1 {
             return self.receive(unit, sink);
         }
         self.chain.deframer.counters.octets += unit.len() as u64;
@@ -200,10 +205,23 @@ impl Receiver {
         Lock { symbols: self.front.viterbi.as_ref().map_or(frames, Viterbi::locked), frames, state }
     }
 
+    /// Whether the Viterbi decoder sees its code; `None` without a convolutional code.
+    #[must_use]
+    pub fn convolutional_lock(&self) -> Option<bool> {
+        self.front.viterbi.as_ref().map(Viterbi::locked)
+    }
+
     /// What the frame synchroniser has counted.
     #[must_use]
-    pub fn sync_counters(&self) -> &crate::sync::SyncCounters {
+    pub fn sync_counters(&self) -> &SyncCounters {
         self.front.synchronizer.counters()
+    }
+
+    /// Bits of the input, behind a convolutional code of what its decoder gave, that belonged to no frame. Those of
+    /// a search that goes on are among them.
+    #[must_use]
+    pub fn skipped_bits(&self) -> u64 {
+        self.sync_counters().skipped * (8 / self.chain.units)
     }
 }
 
@@ -254,7 +272,6 @@ impl Front {
 
     /// The input has ended: sends on what the quantiser and the Viterbi decoder held back.
     fn drain(&mut self, chain: &mut Chain, sink: &mut impl Sink) {
-        self.cut.clear();
         self.soft.clear();
         self.quantizer.finish(&mut self.soft);
         self.decode(chain, sink);
@@ -263,6 +280,10 @@ impl Front {
             viterbi.finish(&mut self.decoded);
             self.synchronizer.receive(&self.decoded, &mut |frame| chain.synced(frame, sink));
             chain.received += self.decoded.len() as u64 * 8;
+        }
+        if !self.cut.is_empty() {
+            chain.refuse(Reason::Truncated, &self.cut, chain.received, sink);
+            self.cut.clear();
         }
     }
 }
@@ -278,7 +299,7 @@ impl Chain {
         if frame.offset > self.end {
             self.passed_over(Reason::NotSynchronised, frame.offset, sink);
         }
-        self.end = frame.offset + (self.asm.len() + self.block_length) as u64 * self.units;
+        self.end = frame.offset + self.unit_length as u64 * self.units;
         self.block(frame.octets, frame.offset, sink);
     }
 
@@ -290,7 +311,7 @@ impl Chain {
             channel: None,
             frame_index: None,
             offset: self.end,
-            length: here - self.end,
+            length: (here - self.end).div_ceil(self.units),
             octets: &[],
         });
     }
@@ -345,7 +366,7 @@ impl Chain {
         if self.received > self.end {
             // What is left may be the beginning of a frame, if frames came at all.
             let rest = self.received - self.end;
-            let frame = (self.asm.len() + self.block_length) as u64 * self.units;
+            let frame = self.unit_length as u64 * self.units;
             let cut = rest < frame && (self.end > 0 || self.asm.is_empty());
             let reason = if cut { Reason::Truncated } else { Reason::NotSynchronised };
             self.passed_over(reason, self.received, sink);

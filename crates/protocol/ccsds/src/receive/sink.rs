@@ -46,7 +46,8 @@ pub enum Fec {
 pub struct ReceivedFrame<'a> {
     /// Counts the frames of this receiver from 0, bad ones included.
     pub index: u64,
-    /// Where its marker, or the frame itself, starts in the input: octets, or bits for bit and soft input.
+    /// Where its marker, or the frame itself, starts in the input: octets; bits where frames may begin at any bit;
+    /// behind a convolutional code bits of what the decoder gave, not symbols.
     pub offset: u64,
     /// Transfer frame version number, `None` in an empty frame.
     pub tfvn: Option<u8>,
@@ -123,7 +124,7 @@ pub struct Rejected<'a> {
     pub frame_index: Option<u64>,
     /// Where that frame, or the octets, start in the input, as in [`ReceivedFrame::offset`].
     pub offset: u64,
-    /// How many octets, or bits for bit and soft input, where `octets` does not hold them all.
+    /// How many octets, where `octets` does not hold them all; eight bits are one, and what is begun counts whole.
     pub length: u64,
     /// What there is of it; empty where only symbols were passed over.
     pub octets: &'a [u8],

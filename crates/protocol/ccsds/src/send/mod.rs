@@ -109,7 +109,7 @@ impl Sender {
                 "{} octets; a first header pointer of 11 bits cannot reach their end",
                 link.frame.length
             );
-            return Err(ParameterError { key: "frame.length", problem });
+            return Err(ParameterError { key: "frame.length", item: 0, problem });
         }
         Ok(Self {
             framer,
@@ -248,7 +248,7 @@ impl Sender {
         let Self { framer, codec, modulator, channels, unit, asm, .. } = self;
         unit.clear();
         unit.extend_from_slice(asm);
-        unit.resize(asm.len() + self.link.block_length(), 0);
+        unit.resize(self.link.unit_length(), 0);
         let block = &mut unit[asm.len()..];
         let frame = &mut block[..self.link.frame.length];
         let transmitted = match next {

@@ -28,6 +28,9 @@ pub(super) struct PacketQueue {
 impl PacketQueue {
     /// Queues a whole packet.
     pub(super) fn push(&mut self, packet: &[u8]) -> Result<(), SendError> {
+        if packet.len() > QUEUE_MAX {
+            return Err(SendError::TooLong { length: packet.len(), max: QUEUE_MAX });
+        }
         if self.octets.len() + packet.len() > QUEUE_MAX {
             return Err(SendError::QueueFull { waiting: self.octets.len() });
         }
@@ -107,6 +110,15 @@ impl PacketQueue {
 mod tests {
     use super::*;
     use crate::packet::{Assembled, Assembler};
+
+    #[test]
+    fn a_packet_that_never_fits_is_not_told_to_wait() {
+        let mut queue = PacketQueue::default();
+        let long = vec![0; QUEUE_MAX + 1];
+        assert_eq!(queue.push(&long), Err(SendError::TooLong { length: QUEUE_MAX + 1, max: QUEUE_MAX }));
+        assert_eq!(queue.push(&long[1..]), Ok(()));
+        assert_eq!(queue.push(&[0; 7]), Err(SendError::QueueFull { waiting: QUEUE_MAX }));
+    }
 
     #[test]
     fn any_zone_length_carries_packets_and_closes() {

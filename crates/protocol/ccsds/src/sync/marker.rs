@@ -52,7 +52,10 @@ impl Marker {
                 *distance += (octet ^ marker).count_ones() as u8;
             }
         }
-        let (few, many) = (self.max_errors as u8, 8 * prefix.len() as u8 - self.max_errors.min(8) as u8);
+        // All of its errors may be in the first octets.
+        let bits = 8 * prefix.len() as u8;
+        let few = self.max_errors.min(u32::from(bits)) as u8;
+        let many = bits - few;
         distances.iter().fold(false, |any, distance| any | (*distance <= few) | (*distance >= many))
     }
 }

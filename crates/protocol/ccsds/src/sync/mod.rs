@@ -47,8 +47,9 @@ pub struct SyncParameters {
     pub alignment: Alignment,
     /// Bit errors that a marker may have, in either polarity.
     pub max_errors: u32,
-    /// Markers that must follow at the right distance before lock; frames in between are handed out once it is
-    /// clear that they are true.
+    /// Markers that must follow at the right distance before lock. A frame in between is handed out once it is clear
+    /// whether they follow: also where they do not, unless a better marker stands inside it, since error control can
+    /// still tell a false frame and nothing can bring back a true one.
     pub verify: u32,
     /// Frames handed out on trust when neither their marker nor the one after it is there.
     pub flywheel: u32,

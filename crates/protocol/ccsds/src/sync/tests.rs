@@ -152,6 +152,25 @@ fn inverted_polarity_is_put_right_even_when_it_changes() {
     }
 }
 
+/// Twelve errors in the first octets of a marker of 64 bits, in either polarity.
+#[test]
+fn errors_may_all_be_at_the_beginning_of_a_long_marker() {
+    let marker = [0x03, 0x47, 0x76, 0xC7, 0x27, 0x28, 0x95, 0xB0];
+    let mut input: Vec<u8> = (0..5).flat_map(|n| [&marker[..], &body(n)].concat()).collect();
+    input[0] ^= 0xFF;
+    input[1] ^= 0x0F;
+    for alignment in [Alignment::Octet, Alignment::Bit] {
+        for flip in [0, 0xFF] {
+            let input: Vec<u8> = input.iter().map(|octet| octet ^ flip).collect();
+            let parameters =
+                SyncParameters { max_errors: 12, ..SyncParameters::new(&marker, LEN, alignment) };
+            let (got, _) = receive(&parameters, &[&[0x55; 100], &input]);
+            assert_eq!(numbers(&got), all(0..5));
+            assert_eq!(got[0].3, Some(12));
+        }
+    }
+}
+
 /// The stream begins inside a frame that happens to contain a marker.
 #[test]
 fn a_chance_marker_hides_no_true_one() {

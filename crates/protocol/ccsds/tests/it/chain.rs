@@ -8,9 +8,10 @@ use perigee_ccsds::link::{
     AsmParameters, Fecf, FrameType, LinkParameters, PacketTime, ReedSolomonParameters, Service,
 };
 use perigee_ccsds::receive::Fec;
+use perigee_ccsds::sync::Alignment;
 use perigee_ccsds::time::TimeCode;
 
-use crate::collect::{receive, receive_units};
+use crate::collect::{link, receive, receive_units};
 
 /// A space packet of so many octets.
 fn packet(length: usize) -> Vec<u8> {
@@ -125,8 +126,7 @@ fn frames_of_others_and_of_other_kinds_are_refused_by_name() {
 #[test]
 fn noise_on_a_link_without_error_control_opens_no_end_of_channels() {
     let link = LinkParameters::plain(FrameType::Uslp { truncated_length: None, count_length: 0 }, 12);
-    let mut input = Vec::new();
-    for scid in 0..1000u16 {
+    let frame = |scid, pointer: u16, zone: [u8; 2]| {
         let body = UslpBody {
             length: 12,
             bypass: true,
@@ -136,12 +136,93 @@ fn noise_on_a_link_without_error_control_opens_no_end_of_channels() {
             vcfc: 0,
         };
         let header = UslpHeader { scid, destination: false, vcid: 0, map: 0, body: Some(body) };
-        header.write(&mut input).expect("in range");
-        input.extend([0xE5, 1, 2, 3, 4]);
-    }
+        let mut frame = Vec::new();
+        header.write(&mut frame).expect("in range");
+        frame.push((Rule::SpanningPackets as u8) << 5);
+        frame.extend(pointer.to_be_bytes());
+        frame.extend(zone);
+        frame
+    };
+    // A packet begins, and noise takes its channel's place. Then the spacecraft is heard again.
+    let noise = (0..1000).flat_map(|scid| frame(scid, 0, [0xE0, 0xE0]));
+    let begins = frame(0xAAAA, 0, [0xE5, 9]);
+    let input: Vec<u8> =
+        begins.into_iter().chain(noise).chain(frame(0xAAAA, 0, [0xE1, 2]).repeat(3)).collect();
     let (seen, counters) = receive(&link, &input, 500);
-    assert_eq!(counters.good_frames, 256);
-    assert_eq!(seen.count(Reason::TooManyChannels), 1000 - 256);
+    assert_eq!((counters.good_frames, counters.rejected.total()), (1004, 1));
+    assert_eq!(seen.count(Reason::TooManyChannels), 1, "the open packet");
+    assert_eq!(seen.rejected_octets, [2]);
+    assert_eq!(seen.packets.iter().filter(|(.., octets)| octets[..] == [0xE1, 2]).count(), 3);
+}
+
+#[test]
+fn a_frame_that_a_network_delivers_twice_is_one_frame() {
+    let link = LinkParameters::plain(FrameType::Tm { secondary_header: 0 }, 26);
+    let frame = |count| [tm_header(count, FirstHeader::At(0)), packet(20)].concat();
+    let units: Vec<_> = [0, 1, 1, 2, 2, 3].map(frame).into();
+    let (seen, counters) = receive_units(&link, &units);
+    assert_eq!((counters.good_frames, counters.packets), (4, 4));
+    assert_eq!((counters.vc_gaps, counters.mc_gaps), (0, 0));
+    assert_eq!(seen.rejected, [Reason::Duplicate; 2]);
+    // Overtaken frames are gaps, but no hundreds of missing frames.
+    let units: Vec<_> = [0, 2, 1, 3].map(frame).into();
+    let (_, counters) = receive_units(&link, &units);
+    assert_eq!((counters.good_frames, counters.vc_gaps, counters.vc_missing), (4, 3, 2));
+    assert_eq!((counters.mc_gaps, counters.mc_missing), (3, 2));
+    // The same count with other octets is another frame.
+    let mut other = frame(5);
+    other[25] ^= 1;
+    let (_, counters) = receive_units(&link, &[frame(5), other]);
+    assert_eq!((counters.good_frames, counters.packets, counters.vc_missing), (2, 2, 0));
+}
+
+#[test]
+fn a_damaged_header_blames_no_channel() {
+    let mut link = LinkParameters::plain(FrameType::Tm { secondary_header: 0 }, 28);
+    link.frame.fecf = Fecf::Crc16;
+    let frame = [tm_header(0, FirstHeader::At(0)), packet(20), vec![1, 2]].concat();
+    let (seen, _) = receive(&link, &frame, 28);
+    assert_eq!((seen.rejected, seen.rejected_channels), (vec![Reason::BadFecf], vec![None]));
+}
+
+#[test]
+fn a_recording_of_packed_bits_may_begin_at_any_bit() {
+    let mut link = link("hera-cadu.toml");
+    let mut sender = perigee_ccsds::send::Sender::new(&link).expect("link");
+    let mut channel = Vec::new();
+    for _ in 0..20 {
+        sender.push_packet(0, &packet(1000)).expect("room");
+        sender.flush(&mut channel);
+    }
+    let frames = channel.len() / link.unit_length();
+    // Three bits of something else stand in front.
+    let shifted: Vec<u8> = core::iter::once(0)
+        .chain(channel.iter().copied())
+        .zip(channel.iter().copied().chain([0]))
+        .map(|(before, octet)| before << 5 | octet >> 3)
+        .collect();
+    let (_, counters) = receive(&link, &shifted, 1000);
+    assert_eq!(counters.good_frames, 0, "octet by octet nothing is found");
+    link.asm.as_mut().expect("marker").alignment = Alignment::Bit;
+    for piece in [1, 1000, shifted.len()] {
+        let (seen, counters) = receive(&link, &shifted, piece);
+        assert_eq!((counters.good_frames as usize, seen.frames[0].shown.offset), (frames, 3));
+        assert_eq!(seen.packets.iter().filter(|(.., octets)| *octets == packet(1000)).count(), 20);
+    }
+}
+
+#[test]
+fn a_cut_symbol_is_counted() {
+    let mut link = LinkParameters::plain(FrameType::Tm { secondary_header: 0 }, 26);
+    link.symbols = perigee_ccsds::link::Symbols::F32;
+    let frame = [tm_header(0, FirstHeader::At(0)), packet(20)].concat();
+    let bits = frame.iter().flat_map(|octet| (0..8).rev().map(move |bit| octet >> bit & 1));
+    let mut input: Vec<u8> =
+        bits.flat_map(|bit| (if bit == 1 { 1f32 } else { -1.0 }).to_le_bytes()).collect();
+    input.extend([0, 0, 0x80]);
+    let (seen, counters) = receive(&link, &input, 77);
+    assert_eq!((counters.good_frames, seen.rejected), (1, vec![Reason::Truncated]));
+    assert_eq!(seen.rejected_octets, [3]);
 }
 
 /// A USLP frame of variable length, as a unit.

@@ -23,6 +23,7 @@ pub(crate) struct Collect {
     pub(crate) units: Vec<(u8, usize, Vec<u8>)>,
     pub(crate) rejected: Vec<Reason>,
     pub(crate) rejected_octets: Vec<usize>,
+    pub(crate) rejected_channels: Vec<Option<u8>>,
 }
 
 impl Sink for Collect {
@@ -46,6 +47,7 @@ impl Sink for Collect {
     fn rejected(&mut self, rejected: &Rejected<'_>) {
         self.rejected.push(rejected.reason);
         self.rejected_octets.push(rejected.octets.len());
+        self.rejected_channels.push(rejected.channel.map(|channel| channel.vcid));
     }
 }
 

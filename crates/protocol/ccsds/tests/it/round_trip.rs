@@ -219,13 +219,13 @@ proptest! {
         prop_assume!(link.check().is_ok());
         let (mut channel, unit, frames) = send(&link, &packets, &unit);
         // E wrong symbols in each codeword, and a wrong bit in each marker.
-        let block = link.block_length();
+        let unit_length = link.unit_length();
         let mut random = seed | 1;
         let mut next = |below: usize| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (random >> 33) as usize % below
         };
-        for frame in channel.chunks_mut(4 + block) {
+        for frame in channel.chunks_mut(unit_length) {
             frame[next(4)] ^= 1 << next(8);
             for codeword in 0..interleave {
                 let start = next(255);
