@@ -70,6 +70,14 @@ export interface Clcw {
   report_value: number;
 }
 
+export interface Sync {
+  state: 'search' | 'verify' | 'lock' | 'flywheel';
+  skipped_bits: number;
+  losses: number;
+  flywheel: number;
+  slips: number;
+}
+
 export interface LinkStatus {
   name: string;
   kind: string;
@@ -78,6 +86,7 @@ export interface LinkStatus {
   connected: boolean;
   bit_lock: boolean;
   frame_lock: boolean;
+  sync: Sync | null;
   connections: number;
   error: string | null;
   octets: number;

@@ -46,6 +46,7 @@ function drawLink(link: LinkStatus): TemplateResult {
       ${figure('Symbols corrected', formatCount(link.corrected_symbols))}
       ${figure('Frames uncorrectable', formatCount(link.uncorrectable), link.uncorrectable > 0)}
       ${figure('Frame gaps', formatCount(link.gaps), link.gaps > 0)} ${figure('Connected', `${link.connections} times`)}
+      ${link.sync ? [figure('Synchroniser', link.sync.state), figure('Bits without a frame', formatCount(link.sync.skipped_bits)), figure('Locks lost', formatCount(link.sync.losses), link.sync.losses > 0)] : nothing}
       ${figure('Last frame', since(link.last_frame))} ${figure('Last packet', since(link.last_packet))}
     </div>
     <div class="pg-pair">

@@ -40,6 +40,8 @@ pub struct Rejection<'a> {
     pub vcid: Option<u8>,
     /// The reason, one of a fixed set of words such as `uncorrectable` or `vc-gap`.
     pub reason: &'static str,
+    /// Octets of it: more than `octets` has where they were passed over unseen.
+    pub length: u64,
     /// What there was of it.
     pub octets: &'a [u8],
 }

@@ -2,20 +2,23 @@
 
 use perigee_ccsds::link::LinkParameters;
 use perigee_ccsds::packet::is_idle;
+use perigee_ccsds::reason::Reason;
 use perigee_ccsds::receive::{ReceivedFrame, ReceivedPacket, Receiver, Rejected, Sink};
+use perigee_ccsds::sync::SyncState;
 use perigee_part::{Downlink, FrameReport, PacketReport, Rejection, Timestamp};
 
 use crate::config::Kind;
 use crate::packets::{self, Piece, Splitter};
 use crate::settings::{Problem, Settings, SettingsError};
+use crate::status::SyncStatus;
 use crate::tally::Tally;
 
 /// What turns octets into packets.
 pub(crate) enum Chain {
     /// Transfer frames in a stream.
     FrameStream(Box<Receiver>),
-    /// Transfer frames in datagrams, each a multiple of so many octets.
-    FrameDatagrams(Box<Receiver>, usize),
+    /// Transfer frames in datagrams, each with one or several of them.
+    FrameDatagrams(Box<Receiver>, Units),
     /// Bare packets in a stream.
     PacketStream(Splitter),
     /// Bare packets in datagrams.
@@ -36,7 +39,8 @@ impl Chain {
         })?;
         let receiver = Box::new(receiver);
         Ok(match settings.kind {
-            Kind::Udp => Self::FrameDatagrams(receiver, unit_length(parameters)),
+            // Where frames may begin at any bit a datagram is a piece of a stream.
+            Kind::Udp if !parameters.is_bitwise() => Self::FrameDatagrams(receiver, Units::new(parameters)),
             _ => Self::FrameStream(receiver),
         })
     }
@@ -47,13 +51,12 @@ impl Chain {
             Self::FrameStream(receiver) => {
                 receiver.receive(octets, shown);
             }
-            Self::FrameDatagrams(receiver, unit) => {
-                if octets.len().is_multiple_of(*unit) {
-                    octets.chunks_exact(*unit).for_each(|unit| receiver.receive_unit(unit, shown));
-                } else {
-                    receiver.receive_unit(octets, shown);
+            Self::FrameDatagrams(receiver, units) => match units.length(octets) {
+                Some(length) => {
+                    octets.chunks_exact(length).for_each(|unit| receiver.receive_unit(unit, shown));
                 }
-            }
+                None => receiver.receive_unit(octets, shown),
+            },
             Self::PacketStream(splitter) => splitter.receive(octets, |piece| shown.piece(piece)),
             Self::PacketDatagrams => packets::datagram(octets, |piece| shown.piece(piece)),
         }
@@ -76,6 +79,32 @@ impl Chain {
         }
     }
 
+    /// What the frame synchroniser does, where there is one.
+    pub(crate) fn sync(&self) -> Option<SyncStatus> {
+        let Self::FrameStream(receiver) = self else { return None };
+        let counters = receiver.sync_counters();
+        Some(SyncStatus {
+            state: match receiver.lock().state {
+                SyncState::Search => "search",
+                SyncState::Verify => "verify",
+                SyncState::Lock => "lock",
+                SyncState::Flywheel => "flywheel",
+            },
+            skipped_bits: receiver.skipped_bits(),
+            losses: counters.losses,
+            flywheel: counters.flywheel,
+            slips: counters.slips,
+        })
+    }
+
+    /// Whether the symbols make sense: behind a convolutional code, whether its decoder sees it.
+    pub(crate) fn symbols_locked(&self) -> bool {
+        match self {
+            Self::FrameStream(receiver) => receiver.convolutional_lock().unwrap_or(true),
+            _ => true,
+        }
+    }
+
     /// Whether frames, or packets, come where they are expected.
     pub(crate) fn in_lock(&self) -> bool {
         match self {
@@ -86,9 +115,35 @@ impl Chain {
     }
 }
 
-/// Octets of one coded frame with its marker.
-fn unit_length(parameters: &LinkParameters) -> usize {
-    parameters.asm.as_ref().map_or(0, |marker| marker.asm.len()) + parameters.block_length()
+/// How a datagram is cut into frames: all of them bring their marker, or none does.
+pub(crate) struct Units {
+    marker: Vec<u8>,
+    max_errors: u32,
+    block: usize,
+}
+
+impl Units {
+    fn new(parameters: &LinkParameters) -> Self {
+        let marker = parameters.asm.as_ref();
+        Self {
+            marker: marker.map(|marker| marker.asm.clone()).unwrap_or_default(),
+            max_errors: marker.map_or(0, |marker| marker.max_errors),
+            block: parameters.block_length(),
+        }
+    }
+
+    /// Octets of each frame of the datagram, where it holds whole ones.
+    fn length(&self, datagram: &[u8]) -> Option<usize> {
+        let whole = |unit| datagram.len().is_multiple_of(unit).then_some(unit);
+        let with_marker = whole(self.marker.len() + self.block);
+        let without = whole(self.block);
+        if with_marker.is_some() && without.is_some() {
+            // Both are possible by their length: the beginning tells.
+            let errors: u32 = datagram.iter().zip(&self.marker).map(|(a, b)| (a ^ b).count_ones()).sum();
+            return if errors <= self.max_errors { with_marker } else { without };
+        }
+        with_marker.or(without)
+    }
 }
 
 /// Shows what the chain finds to the downlink, and counts it.
@@ -120,8 +175,13 @@ impl<'a> Shown<'a> {
             }
             Piece::Rejected(reason, octets) => {
                 self.tally.reject(reason.as_str(), 1);
-                let reason = reason.as_str();
-                self.downlink.rejected(Rejection { received: self.received, vcid: None, reason, octets });
+                self.downlink.rejected(Rejection {
+                    received: self.received,
+                    vcid: None,
+                    reason: reason.as_str(),
+                    length: octets.len() as u64,
+                    octets,
+                });
             }
         }
     }
@@ -129,11 +189,12 @@ impl<'a> Shown<'a> {
 
 impl Sink for Shown<'_> {
     fn frame(&mut self, frame: &ReceivedFrame<'_>) {
+        // A frame that came twice is as good a sign of the link as one that came once.
+        self.tally.good |= matches!(frame.status, Ok(()) | Err(Reason::Duplicate));
         if frame.status.is_err() {
             // Told as a rejection.
             return;
         }
-        self.tally.good = true;
         self.tally.last_frame = Some(self.received);
         if frame.ocf.is_some() {
             self.tally.ocf = frame.ocf;
@@ -156,6 +217,7 @@ impl Sink for Shown<'_> {
             received: self.received,
             vcid: rejected.channel.map(|channel| channel.vcid),
             reason: rejected.reason.as_str(),
+            length: rejected.length.max(rejected.octets.len() as u64),
             octets: rejected.octets,
         });
     }

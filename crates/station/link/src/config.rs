@@ -35,7 +35,7 @@ pub struct LinkConfig {
     /// After so long without octets the link shows no bit lock, without a good frame no frame lock.
     #[serde(default = "default_idle_timeout", with = "humantime_serde")]
     pub idle_timeout: Duration,
-    /// Longest wait between two attempts of a TCP client to connect; the first waits are shorter.
+    /// TCP client: longest wait between two attempts to connect, at least 10 ms; the first waits are shorter.
     #[serde(default = "default_reconnect_max", with = "humantime_serde")]
     pub reconnect_max: Duration,
     /// Octets that the kernel is asked to hold for this socket (`SO_RCVBUF`; `net.core.rmem_max` is the
@@ -48,7 +48,7 @@ pub struct LinkConfig {
     /// File: where to start, `"begin"` (default), `"end"` or an offset in octets.
     #[serde(default)]
     pub start: Start,
-    /// File: bits per second of the recording. Left out: as fast as they can be processed.
+    /// File: bits (channel symbols) per second of the recording. Left out: as fast as they can be processed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bit_rate: Option<u64>,
     /// File: replay so many times faster than `bit_rate` (default 1).

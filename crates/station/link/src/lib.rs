@@ -25,4 +25,4 @@ mod worker;
 pub use config::{Config, Content, Kind, LinkConfig, Parameters};
 pub use part::{Handle, NAME, build};
 pub use settings::SettingsError;
-pub use status::{Clcw, LinkStatus};
+pub use status::{Clcw, LinkStatus, SyncStatus};

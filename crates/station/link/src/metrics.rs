@@ -21,6 +21,10 @@ pub(crate) struct Metrics {
     corrected_symbols: Family<ByLink, Counter>,
     uncorrectable: Family<ByLink, Counter>,
     gaps: Family<ByLink, Counter>,
+    sync_skipped_bits: Family<ByLink, Counter>,
+    sync_losses: Family<ByLink, Counter>,
+    sync_flywheel: Family<ByLink, Counter>,
+    sync_slips: Family<ByLink, Counter>,
     rejections: Family<ByReason, Counter>,
 }
 
@@ -35,6 +39,22 @@ impl Metrics {
             corrected_symbols: registry.register("corrected_symbols", "Symbols corrected", Family::default()),
             uncorrectable: registry.register("uncorrectable", "Frames not correctable", Family::default()),
             gaps: registry.register("gaps", "Gaps in virtual channel counts", Family::default()),
+            sync_skipped_bits: registry.register(
+                "sync_skipped_bits",
+                "Bits that belonged to no frame",
+                Family::default(),
+            ),
+            sync_losses: registry.register("sync_losses", "Times that lock was lost", Family::default()),
+            sync_flywheel: registry.register(
+                "sync_flywheel",
+                "Frames given out without a marker",
+                Family::default(),
+            ),
+            sync_slips: registry.register(
+                "sync_slips",
+                "Markers found a few bits off their place",
+                Family::default(),
+            ),
             rejections: registry.register("rejections", "Frames and packets dropped", Family::default()),
         }
     }
@@ -66,6 +86,12 @@ impl LinkMetrics {
         raise(&all.corrected_symbols.get_or_create(link), status.corrected_symbols);
         raise(&all.uncorrectable.get_or_create(link), status.uncorrectable);
         raise(&all.gaps.get_or_create(link), status.gaps);
+        if let Some(sync) = &status.sync {
+            raise(&all.sync_skipped_bits.get_or_create(link), sync.skipped_bits);
+            raise(&all.sync_losses.get_or_create(link), sync.losses);
+            raise(&all.sync_flywheel.get_or_create(link), sync.flywheel);
+            raise(&all.sync_slips.get_or_create(link), sync.slips);
+        }
         for (&reason, &count) in &status.rejections {
             let labels = [link[0].clone(), ("reason", reason.to_owned())];
             raise(&all.rejections.get_or_create(&labels), count);

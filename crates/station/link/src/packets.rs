@@ -51,7 +51,8 @@ pub fn datagram(octets: &[u8], mut show: impl FnMut(Piece<'_>)) {
 pub struct Splitter {
     /// What is waiting for more: less than a packet, or in search less than two.
     kept: Vec<u8>,
-    searching: bool,
+    /// Why octets are being passed over, where they are.
+    searching: Option<Reason>,
 }
 
 impl Splitter {
@@ -61,7 +62,7 @@ impl Splitter {
         while !self.kept.is_empty() {
             // Take only what completes the packet that is open, so that what follows is not copied.
             let take = match length(&self.kept) {
-                _ if self.searching => rest.len(),
+                _ if self.searching.is_some() => rest.len(),
                 Extent::Known(end) => end.saturating_sub(self.kept.len()).min(rest.len()),
                 Extent::NeedsOctets(_) => rest.len().min(1),
                 Extent::Invalid(_) => 0,
@@ -83,35 +84,32 @@ impl Splitter {
 
     /// Whether octets that begin no packet are being passed over.
     pub fn searching(&self) -> bool {
-        self.searching
+        self.searching.is_some()
     }
 
     /// The stream ends or begins anew: what was open will not be completed.
     pub fn finish(&mut self, mut show: impl FnMut(Piece<'_>)) {
         if !self.kept.is_empty() {
-            show(Piece::Rejected(
-                if self.searching { Reason::BadPacketVersion } else { Reason::Unfinished },
-                &self.kept,
-            ));
+            show(Piece::Rejected(self.searching.unwrap_or(Reason::Unfinished), &self.kept));
         }
         self.kept.clear();
-        self.searching = false;
+        self.searching = None;
     }
 
     /// Goes from packet to packet as far as they are whole; says how many octets are done with.
     fn walk(&mut self, octets: &[u8], show: &mut impl FnMut(Piece<'_>)) -> usize {
         let mut at = 0;
         loop {
-            if self.searching {
+            if let Some(reason) = self.searching {
                 let (skip, found) = search(&octets[at..]);
                 if skip > 0 {
-                    show(Piece::Rejected(Reason::BadPacketVersion, &octets[at..at + skip]));
+                    show(Piece::Rejected(reason, &octets[at..at + skip]));
                     at += skip;
                 }
                 if !found {
                     return at;
                 }
-                self.searching = false;
+                self.searching = None;
             }
             match length(&octets[at..]) {
                 Extent::Known(end) if end <= octets.len() - at => {
@@ -119,7 +117,7 @@ impl Splitter {
                     at += end;
                 }
                 Extent::Known(_) | Extent::NeedsOctets(_) => return at,
-                Extent::Invalid(_) => self.searching = true,
+                Extent::Invalid(reason) => self.searching = Some(reason),
             }
         }
     }
@@ -190,6 +188,27 @@ mod tests {
             let (found, rejected) = split(&mut Splitter::default(), &stream, read);
             assert_eq!(rejected, 23, "read {read}");
             assert!(found == packets, "read {read}");
+        }
+    }
+
+    #[test]
+    fn the_reason_is_that_of_the_octets_where_the_search_began() {
+        // An encapsulation packet shorter than its own header.
+        let stream = [&[0xE5, 1][..], &packet(1, 20), &packet(2, 20)].concat();
+        for read in [1, stream.len()] {
+            let mut reasons = Vec::new();
+            let mut splitter = Splitter::default();
+            let mut show = |piece: Piece<'_>| {
+                if let Piece::Rejected(reason, _) = piece {
+                    reasons.push(reason);
+                }
+            };
+            stream.chunks(read).for_each(|part| splitter.receive(part, &mut show));
+            splitter.finish(&mut show);
+            assert!(
+                !reasons.is_empty() && reasons.iter().all(|r| *r == Reason::BadPacketLength),
+                "{reasons:?}"
+            );
         }
     }
 

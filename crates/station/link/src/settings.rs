@@ -4,12 +4,15 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use perigee_ccsds::link::{LinkFileError, LinkParameters};
+use perigee_ccsds::link::{LinkFileError, LinkParameters, Symbols};
 
 use crate::config::{Config, Content, Kind, LinkConfig, Parameters, Start};
 
 /// The largest receive buffer that may be asked for.
 const RECEIVE_BUFFER_MAX: usize = 1 << 30;
+
+/// The least that the longest wait of a TCP client may be: a server that is away is not besieged.
+const RECONNECT_LEAST: Duration = Duration::from_millis(10);
 
 /// What is wrong with a link's configuration, or what the system refused to it.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +138,7 @@ impl Settings {
         if link.idle_timeout.is_zero() {
             return Err(Problem::Range { key: "idle_timeout", range: "longer than nothing" });
         }
-        let source = source(&link)?;
+        let mut source = source(&link)?;
         let address = match &source {
             Source::TcpClient { address, .. } => address.clone(),
             Source::TcpServer { address, .. } | Source::Udp { address, .. } => address.to_string(),
@@ -147,6 +150,15 @@ impl Settings {
             (Content::Packets, None) => None,
             (Content::Packets, Some(_)) => return Err(Problem::Pointless("parameters")),
         };
+        #[allow(clippy::cast_precision_loss)] // 1 or 4.
+        if let (Source::File(replay), Some(parameters)) = (&mut source, &parameters) {
+            // A bit rate counts symbols; where each takes an octet or more, there are more octets of them.
+            let octets = match parameters.symbols {
+                Symbols::Octets => 0.125,
+                Symbols::Bits | Symbols::I8 | Symbols::F32 => parameters.symbols.octets_per_symbol() as f64,
+            };
+            replay.octet_rate = replay.octet_rate.map(|rate| rate * 8.0 * octets);
+        }
         Ok(Self {
             name: link.name,
             kind: link.kind,
@@ -169,20 +181,26 @@ impl Settings {
 
 fn source(link: &LinkConfig) -> Result<Source, Problem> {
     let LinkConfig { receive_buffer, reconnect_max, .. } = *link;
-    if link.kind == Kind::File {
-        if link.address.is_some() {
-            return Err(Problem::Pointless("address"));
-        }
-        return replay(link).map(Source::File);
-    }
+    let default = LinkConfig::new("", link.kind);
+    let file = link.kind == Kind::File;
     let pointless = [
-        ("path", link.path.is_some()),
-        ("follow", link.follow),
-        ("start", link.start != Start::default()),
-        ("bit_rate", link.bit_rate.is_some()),
+        ("address", file && link.address.is_some()),
+        ("receive_buffer", file && receive_buffer != default.receive_buffer),
+        ("path", !file && link.path.is_some()),
+        ("follow", !file && link.follow),
+        ("start", !file && link.start != Start::default()),
+        ("bit_rate", !file && link.bit_rate.is_some()),
+        ("speed", (!file || link.bit_rate.is_none()) && link.speed.to_bits() != default.speed.to_bits()),
+        ("reconnect_max", link.kind != Kind::TcpClient && reconnect_max != default.reconnect_max),
     ];
     if let Some((key, _)) = pointless.into_iter().find(|(_, there)| *there) {
         return Err(Problem::Pointless(key));
+    }
+    if file {
+        return replay(link).map(Source::File);
+    }
+    if reconnect_max < RECONNECT_LEAST {
+        return Err(Problem::Range { key: "reconnect_max", range: "10 ms or longer" });
     }
     if !(4096..=RECEIVE_BUFFER_MAX).contains(&receive_buffer) {
         return Err(Problem::Range { key: "receive_buffer", range: "4,096 to 1,073,741,824" });

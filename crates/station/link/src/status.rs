@@ -21,14 +21,16 @@ pub struct LinkStatus {
     pub content: Content,
     /// A peer is connected, the socket listens, or the file is open.
     pub connected: bool,
-    /// Octets arrived within the idle time-out.
+    /// Octets arrived within the idle time-out; behind a convolutional code, its decoder sees the code too.
     pub bit_lock: bool,
     /// The frame synchroniser is in lock and a good frame came within the idle time-out; for bare packets,
     /// a good packet did.
     pub frame_lock: bool,
+    /// What the frame synchroniser does; `None` for datagrams and bare packets, which need none.
+    pub sync: Option<SyncStatus>,
     /// How often a peer has connected.
     pub connections: u64,
-    /// What went wrong with the connection or file, until it is there again.
+    /// What went wrong with the connection or file, until it is there again or octets come.
     pub error: Option<String>,
     /// Octets received.
     pub octets: u64,
@@ -58,6 +60,22 @@ pub struct LinkStatus {
     pub last_frame: Option<i64>,
     /// When the last packet arrived, in milliseconds of the Unix epoch.
     pub last_packet: Option<i64>,
+}
+
+/// The frame synchroniser. Counts are since the node started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SyncStatus {
+    /// `search` (no marker in sight), `verify` (one was seen), `lock`, or `flywheel` (the last one was missing).
+    pub state: &'static str,
+    /// Bits that belonged to no frame; they grow while the search goes on. Behind a convolutional code: of what its
+    /// decoder gave.
+    pub skipped_bits: u64,
+    /// Times that lock was lost.
+    pub losses: u64,
+    /// Frames given out without a marker good enough.
+    pub flywheel: u64,
+    /// Markers found a few bits off their place.
+    pub slips: u64,
 }
 
 /// Communications link control word (CCSDS 232.0-B-4 §4.2).
@@ -92,6 +110,7 @@ impl LinkStatus {
             connected: false,
             bit_lock: false,
             frame_lock: false,
+            sync: None,
             connections: 0,
             error: None,
             octets: 0,

@@ -8,6 +8,7 @@ use perigee_ccsds::reason::Reason;
 use perigee_ccsds::receive::Counters;
 use perigee_part::Timestamp;
 
+use crate::chain::Chain;
 use crate::rates::{Rates, Totals};
 use crate::status::{Clcw, LinkStatus};
 
@@ -61,12 +62,12 @@ impl Meter {
         Self { status, rates: Rates::new(now), idle_timeout }
     }
 
-    /// The status at `now`; `synchronised` says whether the chain holds its lock.
+    /// The status at `now`.
     pub(crate) fn status(
         &mut self,
         tally: &Tally,
+        chain: &Chain,
         connected: bool,
-        synchronised: bool,
         now: Instant,
     ) -> &LinkStatus {
         let recent = |last: Option<Instant>| {
@@ -75,8 +76,9 @@ impl Meter {
         let rates = self.rates.update(now, tally.totals);
         let status = &mut self.status;
         status.connected = connected;
-        status.bit_lock = connected && recent(tally.last_octets);
-        status.frame_lock = status.bit_lock && synchronised && recent(tally.last_good);
+        status.bit_lock = connected && recent(tally.last_octets) && chain.symbols_locked();
+        status.frame_lock = status.bit_lock && chain.in_lock() && recent(tally.last_good);
+        status.sync = chain.sync();
         status.connections = tally.connections;
         status.error.clone_from(&tally.error);
         status.octets = tally.totals.octets;

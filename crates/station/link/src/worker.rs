@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use perigee_part::{Downlink, Timestamp};
+use perigee_part::{Downlink, Rejection, Timestamp};
 
 use crate::chain::{Chain, Shown};
 use crate::input::{Event, Input, Taker};
@@ -16,6 +16,12 @@ use crate::tally::{Meter, Tally};
 /// The status is published at most this often.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 
+/// The same trouble that comes and goes is told again after so long.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// The reason of datagrams that the kernel dropped.
+const SOCKET_OVERFLOW: &str = "socket-overflow";
+
 /// One link, ready to run on a thread of its own.
 pub(crate) struct Worker {
     name: String,
@@ -25,6 +31,8 @@ pub(crate) struct Worker {
     metrics: LinkMetrics,
     publisher: Publisher,
     stop: Arc<AtomicBool>,
+    /// What was last written to the log, and when.
+    told: Option<(String, Instant)>,
 }
 
 /// What a read feeds.
@@ -54,6 +62,7 @@ impl Worker {
             metrics,
             publisher,
             stop,
+            told: None,
         }
     }
 
@@ -76,7 +85,11 @@ impl Worker {
                     self.station.tally.error = None;
                     tracing::info!(target: "link", link = self.name, "connected");
                 }
-                Event::Lost(why) => self.lost(why),
+                Event::Lost(why) => {
+                    self.station.finish();
+                    self.trouble(why, "connection lost");
+                }
+                Event::Trouble(why) => self.trouble(why, "trouble"),
                 Event::End => {
                     tracing::info!(target: "link", link = self.name, "end of input");
                     break;
@@ -92,19 +105,20 @@ impl Worker {
         self.publish(Instant::now());
     }
 
-    fn lost(&mut self, why: String) {
-        self.station.finish();
-        // A server that stays away is worth one line, not one for each attempt.
-        if self.station.tally.error.as_ref() != Some(&why) {
-            tracing::warn!(target: "link", link = self.name, reason = why, "connection lost");
-            self.station.tally.error = Some(why);
+    /// Tells what went wrong. A server that stays away is worth one line, not one for each attempt.
+    fn trouble(&mut self, why: String, what: &'static str) {
+        let told = self.told.as_ref().is_some_and(|(told, at)| *told == why && at.elapsed() < TELL_EVERY);
+        if self.station.tally.error.as_ref() != Some(&why) && !told {
+            tracing::warn!(target: "link", link = self.name, reason = why, "{what}");
+            self.told = Some((why.clone(), Instant::now()));
         }
+        self.station.tally.error = Some(why);
     }
 
     fn publish(&mut self, now: Instant) {
         let Station { chain, tally, .. } = &mut self.station;
         chain.count(tally);
-        let status = self.meter.status(tally, self.input.connected(), chain.in_lock(), now);
+        let status = self.meter.status(tally, chain, self.input.connected(), now);
         self.metrics.update(status);
         self.publisher.publish(status);
     }
@@ -124,6 +138,7 @@ impl Taker for Station {
         self.tally.totals.octets += octets.len() as u64;
         let now = Instant::now();
         self.tally.last_octets = Some(now);
+        self.tally.error = None;
         let mut shown = Shown::new(&mut *self.downlink, &mut self.tally, Timestamp::now());
         self.chain.receive(octets, &mut shown);
         if std::mem::take(&mut self.tally.good) {
@@ -132,6 +147,14 @@ impl Taker for Station {
     }
 
     fn overflowed(&mut self, datagrams: u64) {
-        self.tally.reject("socket-overflow", datagrams);
+        self.tally.reject(SOCKET_OVERFLOW, datagrams);
+        // Nobody saw them: one rejection for all that were lost between two reads. The status counts them.
+        self.downlink.rejected(Rejection {
+            received: Timestamp::now(),
+            vcid: None,
+            reason: SOCKET_OVERFLOW,
+            length: 0,
+            octets: &[],
+        });
     }
 }

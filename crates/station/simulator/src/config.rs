@@ -122,8 +122,7 @@ mod tests {
     #[test]
     fn the_link_file_is_right_and_its_frames_are_as_long_as_said() {
         let link = link_parameters();
-        let marker = link.asm.as_ref().map_or(0, |marker| marker.asm.len());
-        assert_eq!((marker + link.block_length()) as u64, CODED_FRAME);
+        assert_eq!(link.unit_length() as u64, CODED_FRAME);
         assert!(link.packet.time.is_some());
     }
 }

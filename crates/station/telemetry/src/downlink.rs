@@ -93,6 +93,7 @@ impl Downlink for TelemetryDownlink {
                     received: packet.received,
                     vcid: packet.vcid,
                     reason: reason(&error),
+                    length: packet.octets.len() as u64,
                     octets: packet.octets,
                 };
                 self.shared.rejections.undecoded(&self.link, &rejection, &error);

@@ -26,7 +26,7 @@ pub struct RejectionRecord {
     /// More of the reason, in words; may be empty.
     pub detail: String,
     /// How long it was.
-    pub length: usize,
+    pub length: u64,
     /// Its first octets.
     pub octets: Vec<u8>,
 }
@@ -109,7 +109,7 @@ impl Ring {
             apid,
             reason: rejection.reason,
             detail,
-            length: rejection.octets.len(),
+            length: rejection.length,
             octets,
         });
     }

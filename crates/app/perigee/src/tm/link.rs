@@ -109,7 +109,7 @@ impl Run {
         if counters.octets == 0 {
             return None;
         }
-        let unit = link.block_length() + link.asm.as_ref().map_or(0, |marker| marker.asm.len());
+        let unit = link.unit_length();
         if let Some(distance) = self.marker_distance(link).filter(|distance| *distance != unit) {
             return Some(format!(
                 "markers come every {distance} octets, the link file says {unit} (frame.length {} and parity): \

@@ -41,7 +41,7 @@ struct Rejection {
     apid: Option<u16>,
     reason: &'static str,
     detail: String,
-    length: usize,
+    length: u64,
     octets: String,
 }
 

@@ -36,7 +36,13 @@ impl Source {
 
     /// Something that a link had to drop.
     pub(crate) fn reject(&mut self, octets: &[u8]) {
-        let rejection = Rejection { received: Timestamp::now(), vcid: Some(3), reason: "vc-gap", octets };
+        let rejection = Rejection {
+            received: Timestamp::now(),
+            vcid: Some(3),
+            reason: "vc-gap",
+            length: octets.len() as u64,
+            octets,
+        };
         self.downlink.rejected(rejection);
     }
 }

@@ -23,6 +23,8 @@ pub(crate) enum Event {
     Connected,
     /// The peer or the file went away, and why.
     Lost(String),
+    /// Something went wrong beside the stream, which goes on.
+    Trouble(String),
     /// There will never be more.
     End,
 }

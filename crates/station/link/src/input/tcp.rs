@@ -6,6 +6,7 @@
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -55,6 +56,29 @@ impl Connection {
     }
 }
 
+/// Resolves and connects on a thread of its own: a resolver may take half a minute to say no, and a link that is told
+/// to stop must not wait for it. One attempt at a time; one that is no longer wanted ends by its time-outs.
+fn ask(address: String, receive_buffer: usize) -> std::io::Result<Receiver<std::io::Result<Connection>>> {
+    let (answer, waiting) = mpsc::sync_channel(1);
+    let attempt = move || {
+        // Nobody listens when the link has ended meanwhile.
+        let _ = answer.send(connect(&address, receive_buffer));
+    };
+    std::thread::Builder::new().name("link connect".to_owned()).spawn(attempt)?;
+    Ok(waiting)
+}
+
+fn connect(address: &str, receive_buffer: usize) -> std::io::Result<Connection> {
+    let mut last = None;
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+            Ok(stream) => return Connection::new(stream, receive_buffer),
+            Err(e) => last = Some(e),
+        }
+    }
+    Err(last.unwrap_or_else(|| std::io::Error::other("the name has no address")))
+}
+
 /// Connects to a server.
 pub(super) struct Client {
     address: String,
@@ -62,6 +86,8 @@ pub(super) struct Client {
     receive_buffer: usize,
     buffer: Box<[u8]>,
     connection: Option<Connection>,
+    /// Where the attempt that is under way will say how it ended.
+    answer: Option<Receiver<std::io::Result<Connection>>>,
     /// When to try next, and how long to wait after that.
     next_attempt: Instant,
     wait: Duration,
@@ -75,38 +101,45 @@ impl Client {
             receive_buffer,
             buffer: vec![0; READ_OCTETS].into(),
             connection: None,
+            answer: None,
             next_attempt: Instant::now(),
             wait: FIRST_WAIT.min(wait_max),
         }
     }
 
-    fn connect(&self) -> std::io::Result<Connection> {
-        let mut last = None;
-        for address in self.address.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-                Ok(stream) => return Connection::new(stream, self.receive_buffer),
-                Err(e) => last = Some(e),
-            }
-        }
-        Err(last.unwrap_or_else(|| std::io::Error::other("the name has no address")))
-    }
-
     fn attempt(&mut self) -> Event {
         let now = Instant::now();
-        if now < self.next_attempt {
-            std::thread::sleep((self.next_attempt - now).min(TICK));
-            return Event::Idle;
-        }
-        match self.connect() {
+        let Some(answer) = &self.answer else {
+            if now < self.next_attempt {
+                std::thread::sleep((self.next_attempt - now).min(TICK));
+                return Event::Idle;
+            }
+            return match ask(self.address.clone(), self.receive_buffer) {
+                Ok(answer) => {
+                    self.answer = Some(answer);
+                    Event::Idle
+                }
+                Err(e) => self.failed(&e),
+            };
+        };
+        let answer = match answer.recv_timeout(TICK) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => return Event::Idle,
+            Err(RecvTimeoutError::Disconnected) => Err(std::io::Error::other("the attempt broke off")),
+        };
+        self.answer = None;
+        match answer {
             Ok(connection) => {
                 self.connection = Some(connection);
                 Event::Connected
             }
-            Err(e) => {
-                self.back_off();
-                Event::Lost(format!("connecting to {}: {e}", self.address))
-            }
+            Err(e) => self.failed(&e),
         }
+    }
+
+    fn failed(&mut self, error: &std::io::Error) -> Event {
+        self.back_off();
+        Event::Lost(format!("connecting to {}: {error}", self.address))
     }
 
     fn back_off(&mut self) {
@@ -191,7 +224,7 @@ impl Server {
             Err(e) if e.kind() == ErrorKind::WouldBlock => Event::Idle,
             Err(e) => {
                 std::thread::sleep(TICK);
-                Event::Lost(format!("accepting on {}: {e}", self.address))
+                Event::Trouble(format!("accepting on {}: {e}", self.address))
             }
         }
     }
@@ -213,5 +246,39 @@ impl Input for Server {
 
     fn connected(&self) -> bool {
         self.client.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    struct Octets(Vec<u8>);
+
+    impl Taker for Octets {
+        fn octets(&mut self, octets: &[u8]) {
+            self.0.extend_from_slice(octets);
+        }
+
+        fn overflowed(&mut self, _: u64) {}
+    }
+
+    #[test]
+    fn a_client_that_fails_to_arrive_takes_no_place() {
+        let mut server = Server::bind("127.0.0.1:0".parse().unwrap(), 1 << 16).unwrap();
+        let mut taker = Octets(Vec::new());
+        let mut healthy = TcpStream::connect(server.address()).unwrap();
+        assert!(matches!(server.read(&mut taker), Event::Connected));
+        // It resets its connection before it is accepted.
+        let hasty = TcpStream::connect(server.address()).unwrap();
+        SockRef::from(&hasty).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(hasty);
+        let event = server.read(&mut taker);
+        assert!(matches!(event, Event::Trouble(_)), "{event:?}");
+        healthy.write_all(b"frame").unwrap();
+        assert!(matches!(server.read(&mut taker), Event::Octets));
+        assert_eq!(taker.0, b"frame");
     }
 }

@@ -61,7 +61,7 @@ impl Input for Socket {
             Err(Errno::EAGAIN | Errno::EINTR) => return Event::Idle,
             Err(e) => {
                 std::thread::sleep(TICK);
-                return Event::Lost(e.to_string());
+                return Event::Trouble(e.to_string());
             }
         };
         let mut overflowed = self.overflowed;

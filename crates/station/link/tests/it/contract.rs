@@ -65,6 +65,12 @@ fn a_wrong_link_is_refused_by_name() {
     check(vec![LinkConfig { parameters: None, ..frames() }], &["`parameters`"]);
     check(vec![LinkConfig { follow: true, ..frames() }], &["`follow`"]);
     check(vec![LinkConfig { receive_buffer: 1, ..frames() }], &["`receive_buffer`"]);
+    check(vec![LinkConfig { speed: 2.0, ..frames() }], &["`speed`"]);
+    check(vec![LinkConfig { reconnect_max: Duration::from_secs(1), ..frames() }], &["`reconnect_max`"]);
+    let client = LinkConfig { kind: Kind::TcpClient, reconnect_max: Duration::ZERO, ..frames() };
+    check(vec![client], &["`reconnect_max`", "10 ms"]);
+    let buffered = LinkConfig { receive_buffer: 9999, ..link(Kind::File, Content::Packets) };
+    check(vec![buffered], &["`receive_buffer`", "nothing"]);
     check(vec![LinkConfig { address: Some("203.0.113.1:1".to_owned()), ..frames() }], &["203.0.113.1:1"]);
     check(vec![link(Kind::File, Content::Packets)], &["`path`"]);
     let wrong = "[frame]\ntype = 'tm'\nlength = 9999999".parse().unwrap();

@@ -35,6 +35,7 @@ fn through(rate: f64) -> (Vec<Vec<u8>>, LinkStatus, Shown) {
     let shown = running.stop().with(|shown| Shown {
         packets: shown.packets.clone(),
         rejections: shown.rejections.clone(),
+        rejected_octets: shown.rejected_octets.clone(),
         ..*shown
     });
     (spacecraft.sent, status, shown)

@@ -37,6 +37,7 @@ pub(crate) struct Shown {
     pub(crate) frames: usize,
     pub(crate) packets: Vec<Vec<u8>>,
     pub(crate) rejections: Vec<&'static str>,
+    pub(crate) rejected_octets: Vec<u64>,
     pub(crate) flushes: usize,
 }
 
@@ -64,7 +65,10 @@ impl Downlink for Recorder {
     }
 
     fn rejected(&mut self, rejection: Rejection<'_>) {
-        self.change(|shown| shown.rejections.push(rejection.reason));
+        self.change(|shown| {
+            shown.rejections.push(rejection.reason);
+            shown.rejected_octets.push(rejection.length);
+        });
     }
 
     fn flush(&mut self) {

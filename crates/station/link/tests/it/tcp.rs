@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use perigee_link::{Content, Kind};
+use perigee_link::{Content, Kind, Parameters};
 
 use crate::harness::{CODED, Running, Spacecraft, link};
 
@@ -83,6 +83,35 @@ fn what_was_open_when_the_peer_left_is_told_and_the_next_stream_is_whole() {
     client.write_all(&next).unwrap();
     running.until("received", |status| status.packets == 2 && status.frame_lock);
     running.stop().with(|shown| assert_eq!(shown.packets.last(), Some(&next)));
+}
+
+#[test]
+fn a_search_without_end_is_seen_while_it_lasts() {
+    let running = Running::start(link(Kind::TcpServer, Content::Frames));
+    let mut client = TcpStream::connect(running.address()).unwrap();
+    client.write_all(&[0x55; 20_000]).unwrap();
+    let status = running.until("searching", |status| {
+        status.sync.is_some_and(|sync| sync.state == "search" && sync.skipped_bits > 8 * 19_900)
+    });
+    assert!(status.bit_lock && !status.frame_lock, "{status:?}");
+    client.write_all(&Spacecraft::new().frames(100)).unwrap();
+    running.until("in lock", |status| status.sync.is_some_and(|sync| sync.state == "lock"));
+    let lengths = running.stop().with(|shown| shown.rejected_octets.clone());
+    assert_eq!(lengths.first(), Some(&20_000));
+}
+
+#[test]
+fn noise_is_no_bit_lock_behind_a_convolutional_code() {
+    let mut noisy = link(Kind::TcpServer, Content::Frames);
+    let Some(Parameters::Inline(table)) = &mut noisy.parameters else { unreachable!() };
+    let coding = table.get_mut("coding").and_then(|coding| coding.as_table_mut()).unwrap();
+    coding.insert("convolutional".to_owned(), "rate = '1/2'".parse::<toml::Table>().unwrap().into());
+    let running = Running::start(noisy);
+    let mut client = TcpStream::connect(running.address()).unwrap();
+    let mut random = fastrand::Rng::with_seed(7);
+    client.write_all(&(0..100_000).map(|_| random.u8(..)).collect::<Vec<_>>()).unwrap();
+    let status = running.until("heard", |status| status.octets == 100_000 && status.octet_rate > 0.0);
+    assert!(status.connected && !status.bit_lock, "{status:?}");
 }
 
 #[test]

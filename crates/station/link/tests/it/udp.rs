@@ -21,6 +21,21 @@ fn each_datagram_is_one_coded_frame_with_its_marker_or_without() {
 }
 
 #[test]
+fn a_datagram_may_hold_several_frames_without_their_markers() {
+    let running = Running::start(link(Kind::Udp, Content::Frames));
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut spacecraft = Spacecraft::new();
+    let frames = spacecraft.frames(100);
+    for three in frames.chunks(3 * CODED) {
+        let bare: Vec<u8> = three.chunks_exact(CODED).flat_map(|frame| frame[4..].to_vec()).collect();
+        socket.send_to(&bare, running.address()).unwrap();
+    }
+    let status = running.until("received", |status| status.packets == 100);
+    assert!(status.rejections.is_empty() && status.sync.is_none(), "{status:?}");
+    running.stop().with(|shown| assert!(shown.packets == spacecraft.sent));
+}
+
+#[test]
 fn a_datagram_that_was_cut_is_counted_and_spoils_no_other() {
     let running = Running::start(link(Kind::Udp, Content::Frames));
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -81,4 +96,5 @@ fn datagrams_that_the_kernel_dropped_are_counted() {
     running.until("every datagram accounted for", |status| {
         status.packets + status.rejections["socket-overflow"] == sent
     });
+    running.stop().with(|shown| assert!(shown.rejections.contains(&"socket-overflow")));
 }

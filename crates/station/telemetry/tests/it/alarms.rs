@@ -121,6 +121,7 @@ fn what_was_not_decoded_says_why() {
         received: Timestamp(5),
         vcid: Some(9),
         reason: "uncorrectable",
+        length: 100,
         octets: &[0xab; 100],
     });
     link.flush();
