@@ -30,8 +30,6 @@ const REASONS: Record<string, Words> = {
   'broken-segments': { title: 'Broken segments', meaning: 'A service data unit began anew before it ended.' },
   'socket-overflow': { title: 'Socket overflow', meaning: 'The kernel dropped datagrams because the buffer of the socket was full.' },
   unfinished: { title: 'Unfinished', meaning: 'The input ended inside a packet.' },
-  duplicate: { title: 'Duplicate', meaning: 'The same frame came once more.' },
-  'socket-overflow': { title: 'Socket overflow', meaning: 'Datagrams that the system dropped before they could be read: they came faster than they are decoded.' },
   'no-container': { title: 'No container', meaning: 'No container of the mission database matches the packet.' },
   'packet-too-short': { title: 'Packet too short', meaning: 'The packet ends before an entry of its container does.' },
   'bad-size': { title: 'Bad size', meaning: 'A size, count or place that another parameter decides is negative, or that parameter has no value.' },
