@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{account, archive, configuration, documents, tm, up};
+use crate::{account, archive, configuration, ctl, documents, tm, up};
 
 /// A spacecraft ground-station node.
 ///
@@ -32,6 +32,9 @@ pub(crate) enum Verb {
     /// Look into the archive, check it, decode its packets again; the station need not run
     #[command(subcommand)]
     Archive(archive::Verb),
+    /// Look at units: what of them is carried out
+    #[command(subcommand)]
+    Ctl(ctl::Verb),
     /// Manage accounts and API tokens
     Account(account::Arguments),
     /// Print the completions of a shell

@@ -8,6 +8,7 @@ mod archive;
 mod assets;
 mod cli;
 mod configuration;
+mod ctl;
 mod documents;
 mod tm;
 mod up;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Verb::Config(arguments) => configuration::run(&arguments),
         Verb::Tm(verb) => tm::run(verb),
         Verb::Archive(verb) => archive::run(verb),
+        Verb::Ctl(verb) => ctl::run(verb),
         Verb::Account(arguments) => account::run(&arguments),
         Verb::Completions(arguments) => documents::completions(&arguments),
         Verb::Man(arguments) => documents::man(&arguments),

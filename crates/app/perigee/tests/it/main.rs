@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod ctl_check;
 mod load;
 mod noise;
 mod station;

@@ -1,0 +1,54 @@
+//! What the fuzz targets run, and the tests that replay their corpora. Not part of the interface.
+
+use crate::calendar::{Calendar, TimeZone};
+use crate::unit::{Host, Source, Unit, UnitKind, UnitName, Value};
+
+/// A unit file of any kind, with a drop-in behind a line `%%%`: what is read has a line in its file, every
+/// complaint too, and reading it twice gives the same.
+pub fn unit_file(data: &[u8]) {
+    let Some((first, text)) = data.split_first() else { return };
+    let kind = UnitKind::ALL[usize::from(*first) % UnitKind::ALL.len()];
+    let name = UnitName::parse(&format!("a-b@c\\x2dd.{}", kind.suffix())).expect("a name");
+    let at = text.windows(5).position(|part| part == b"\n%%%\n").unwrap_or(text.len());
+    let (text, dropin) = text.split_at(at);
+    let sources = [("unit", text), ("dropin", dropin.strip_prefix(b"\n%%%\n").unwrap_or(dropin))]
+        .map(|(path, text)| Source { path: path.into(), text: text.to_vec() });
+    let host = Host::default();
+    let unit = Unit::read(name.clone(), &sources, &host);
+    let lines = sources.each_ref().map(|source| source.text.split(|octet| *octet == b'\n').count() as u32);
+    for setting in &unit.settings {
+        assert!((1..=lines[setting.file]).contains(&setting.line), "{setting:?}");
+        if let Value::Commands(commands) = &setting.value {
+            for command in commands {
+                assert!(!command.program.is_empty() && !command.arguments.is_empty());
+                command.substituted(|name| name.len().is_multiple_of(2).then_some("a 'b c"));
+            }
+        }
+    }
+    for complaint in &unit.complaints {
+        let file =
+            sources.iter().position(|source| source.path == complaint.file).expect("a file of the unit");
+        assert!(complaint.line <= lines[file], "{complaint}");
+        assert!(!complaint.to_string().is_empty());
+    }
+    let again = Unit::read(name, &sources, &host);
+    assert_eq!((unit.settings, unit.complaints), (again.settings, again.complaints));
+}
+
+/// A calendar expression: its normal form means the same, and time goes on.
+pub fn calendar(data: &[u8]) {
+    let Some((base, text)) = data.split_at_checked(6) else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let Ok(calendar) = Calendar::parse(text) else { return };
+    let normal = calendar.to_string();
+    assert_eq!(Calendar::parse(&normal).as_ref(), Ok(&calendar), "{text} is {normal}");
+    let utc = TimeZone::utc();
+    let mut at = base.iter().fold(0, |at, octet| at << 8 | i64::from(*octet)) * 32;
+    for _ in 0..4 {
+        let Some(next) = calendar.next_after(at, &utc) else { return };
+        assert!(next > at, "{normal} elapses at {next} after {at}");
+        // Nothing lies between.
+        assert_eq!(calendar.next_after(next - 1, &utc), Some(next), "{normal} at {at}");
+        at = next;
+    }
+}

@@ -1,0 +1,68 @@
+//! Resource control: what every unit with a control group has in common.
+
+use super::fate::{GROUPS, NETWORK};
+use super::kind::Kind::{self, Amount, Bool, BoolOr, Choice, NumberOr, Percent, Span, Text, Units, Words};
+use super::{Directive, row};
+
+const WEIGHT: Kind = NumberOr(1, 10_000, &["idle"]);
+/// Of the first control groups; the number is taken as it stands.
+const SHARES: Kind = NumberOr(2, 262_144, &[]);
+
+pub(super) const RESOURCES: &[Directive] = &[
+    row("Slice", Units, GROUPS),
+    row("Delegate", Words, GROUPS),
+    row("DisableControllers", Words, GROUPS),
+    row("AllowedCPUs", Words, GROUPS),
+    row("StartupAllowedCPUs", Words, GROUPS),
+    row("AllowedMemoryNodes", Words, GROUPS),
+    row("StartupAllowedMemoryNodes", Words, GROUPS),
+    row("CPUAccounting", Bool, GROUPS),
+    row("CPUWeight", WEIGHT, GROUPS),
+    row("StartupCPUWeight", WEIGHT, GROUPS),
+    row("CPUShares", SHARES, GROUPS),
+    row("StartupCPUShares", SHARES, GROUPS),
+    row("CPUQuota", Percent, GROUPS),
+    row("CPUQuotaPeriodSec", Span, GROUPS),
+    row("MemoryAccounting", Bool, GROUPS),
+    row("MemoryMin", Amount, GROUPS),
+    row("DefaultMemoryMin", Amount, GROUPS),
+    row("MemoryLow", Amount, GROUPS),
+    row("DefaultMemoryLow", Amount, GROUPS),
+    row("MemoryHigh", Amount, GROUPS),
+    row("MemoryMax", Amount, GROUPS),
+    row("MemorySwapMax", Amount, GROUPS),
+    row("MemoryZSwapMax", Amount, GROUPS),
+    row("TasksAccounting", Bool, GROUPS),
+    row("TasksMax", Amount, GROUPS),
+    row("IOAccounting", Bool, GROUPS),
+    row("IOWeight", WEIGHT, GROUPS),
+    row("StartupIOWeight", WEIGHT, GROUPS),
+    row("IODeviceWeight", Text, GROUPS),
+    row("IOReadBandwidthMax", Text, GROUPS),
+    row("IOWriteBandwidthMax", Text, GROUPS),
+    row("IOReadIOPSMax", Text, GROUPS),
+    row("IOWriteIOPSMax", Text, GROUPS),
+    row("IODeviceLatencyTargetSec", Text, GROUPS),
+    row("BlockIOAccounting", Bool, GROUPS),
+    row("BlockIOWeight", WEIGHT, GROUPS),
+    row("StartupBlockIOWeight", WEIGHT, GROUPS),
+    row("BlockIODeviceWeight", Text, GROUPS),
+    row("BlockIOReadBandwidth", Text, GROUPS),
+    row("BlockIOWriteBandwidth", Text, GROUPS),
+    row("DeviceAllow", Text, GROUPS),
+    row("DevicePolicy", Choice(&["auto", "closed", "strict"]), GROUPS),
+    row("ManagedOOMSwap", Choice(&["auto", "kill"]), GROUPS),
+    row("ManagedOOMMemoryPressure", Choice(&["auto", "kill"]), GROUPS),
+    row("ManagedOOMMemoryPressureLimit", Percent, GROUPS),
+    row("ManagedOOMPreference", Choice(&["none", "avoid", "omit"]), GROUPS),
+    row("IPAccounting", Bool, NETWORK),
+    row("IPAddressAllow", Words, NETWORK),
+    row("IPAddressDeny", Words, NETWORK),
+    row("IPIngressFilterPath", Text, NETWORK),
+    row("IPEgressFilterPath", Text, NETWORK),
+    row("BPFProgram", Text, NETWORK),
+    row("SocketBindAllow", Text, NETWORK),
+    row("SocketBindDeny", Text, NETWORK),
+    row("RestrictNetworkInterfaces", Words, NETWORK),
+    row("MemoryPressureWatch", BoolOr(&["auto", "skip"]), GROUPS),
+];

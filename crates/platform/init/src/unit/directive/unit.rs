@@ -1,0 +1,101 @@
+//! `[Unit]` and `[Install]`.
+
+use super::fate::{ACTION, CONDITION, ENABLE, FOR_PEOPLE, ISOLATE, NAMESPACE, ORDER};
+use super::kind::Kind::{
+    self, Bool, Choice, Condition, Number, PathCondition, Paths, Span, Text, Units, Words,
+};
+use super::{Directive, row};
+
+const JOB_MODES: Kind = Choice(&[
+    "fail",
+    "replace",
+    "replace-irreversibly",
+    "isolate",
+    "flush",
+    "ignore-dependencies",
+    "ignore-requirements",
+]);
+const ACTIONS: Kind = Choice(&[
+    "none",
+    "reboot",
+    "reboot-force",
+    "reboot-immediate",
+    "poweroff",
+    "poweroff-force",
+    "poweroff-immediate",
+    "exit",
+    "exit-force",
+]);
+
+pub(super) const UNIT: &[Directive] = &[
+    row("Description", Text, FOR_PEOPLE),
+    row("Documentation", Words, FOR_PEOPLE),
+    row("SourcePath", Text, FOR_PEOPLE),
+    row("Requires", Units, ORDER),
+    row("Requisite", Units, ORDER),
+    row("Wants", Units, ORDER),
+    row("BindsTo", Units, ORDER),
+    row("Upholds", Units, ORDER),
+    row("PartOf", Units, ORDER),
+    row("Conflicts", Units, ORDER),
+    row("Before", Units, ORDER),
+    row("After", Units, ORDER),
+    row("OnFailure", Units, ORDER),
+    row("OnSuccess", Units, ORDER),
+    row("PropagatesReloadTo", Units, ORDER),
+    row("ReloadPropagatedFrom", Units, ORDER),
+    row("PropagatesStopTo", Units, ORDER),
+    row("StopPropagatedFrom", Units, ORDER),
+    row("JoinsNamespaceOf", Units, NAMESPACE),
+    row("RequiresMountsFor", Paths, ORDER),
+    row("StopWhenUnneeded", Bool, ORDER),
+    row("RefuseManualStart", Bool, ORDER),
+    row("RefuseManualStop", Bool, ORDER),
+    row("AllowIsolate", Bool, ISOLATE),
+    row("DefaultDependencies", Bool, ORDER),
+    row("OnSuccessJobMode", JOB_MODES, ORDER),
+    row("OnFailureJobMode", JOB_MODES, ORDER),
+    row("OnFailureIsolate", Bool, ISOLATE),
+    row("IgnoreOnIsolate", Bool, ISOLATE),
+    row("JobTimeoutSec", Span, ORDER),
+    row("JobRunningTimeoutSec", Span, ORDER),
+    row("JobTimeoutAction", ACTIONS, ACTION),
+    row("JobTimeoutRebootArgument", Text, ACTION),
+    row("StartLimitIntervalSec", Span, ORDER),
+    row("StartLimitBurst", Number(0, u32::MAX as i64), ORDER),
+    row("StartLimitAction", ACTIONS, ACTION),
+    row("FailureAction", ACTIONS, ACTION),
+    row("SuccessAction", ACTIONS, ACTION),
+    row("FailureActionExitStatus", Number(0, 255), ACTION),
+    row("SuccessActionExitStatus", Number(0, 255), ACTION),
+    row("RebootArgument", Text, ACTION),
+    row("CollectMode", Choice(&["inactive", "inactive-or-failed"]), ORDER),
+];
+
+/// A condition, which lets a unit be where it does not hold, and an assertion, which fails it.
+macro_rules! conditions {
+    ($($kind:ident: $($name:literal),*;)*) => {
+        &[$($(
+            row(concat!("Condition", $name), $kind, CONDITION),
+            row(concat!("Assert", $name), $kind, CONDITION),
+        )*)*]
+    };
+}
+
+pub(super) const CONDITIONS: &[Directive] = conditions![
+    PathCondition: "PathExists", "PathExistsGlob", "PathIsDirectory", "PathIsSymbolicLink", "PathIsMountPoint",
+        "PathIsReadWrite", "PathIsEncrypted", "DirectoryNotEmpty", "FileNotEmpty", "FileIsExecutable",
+        "NeedsUpdate";
+    Condition: "FirstBoot", "Architecture", "Firmware", "Virtualization", "Host", "KernelCommandLine",
+        "KernelVersion", "Credential", "Security", "Capability", "ACPower", "Memory", "CPUFeature", "CPUs",
+        "Environment", "User", "Group", "ControlGroupController", "OSRelease", "MemoryPressure", "CPUPressure",
+        "IOPressure";
+];
+
+pub(super) const INSTALL: &[Directive] = &[
+    row("Alias", Units, ENABLE),
+    row("WantedBy", Units, ENABLE),
+    row("RequiredBy", Units, ENABLE),
+    row("Also", Units, ENABLE),
+    row("DefaultInstance", Text, ENABLE),
+];
