@@ -23,7 +23,6 @@ pub(crate) struct TelemetryDownlink {
     processor: Processor,
     haul: Haul,
     marks: Marks,
-    changes: Vec<AlarmChange>,
     undecoded: u64,
 }
 
@@ -35,16 +34,24 @@ impl TelemetryDownlink {
             processor: Processor::with_time(Arc::clone(&shared.plan), shared.time),
             haul: Haul::of(number),
             marks: Marks::default(),
-            changes: Vec::new(),
             undecoded: 0,
             shared,
         }
     }
 
     fn publish(&mut self) {
-        let Self { shared, processor, marks, changes, .. } = self;
+        let Self { shared, processor, marks, .. } = self;
         let batch = processor.publish(|batch| {
-            shared.limits().check(batch, |change| changes.push(change));
+            let mut limits = shared.limits();
+            let mut changed = false;
+            // Told while the limits are locked, so that no later change of another thread overtakes this one.
+            limits.check(batch, |change| {
+                shared.tell(change);
+                changed = true;
+            });
+            if changed {
+                shared.metrics.alarms.set(limits.raised());
+            }
         });
         if let Some(batch) = &batch {
             shared.latest.update(batch, marks);
@@ -54,9 +61,6 @@ impl TelemetryDownlink {
             shared.stream.publish(Arc::clone(batch));
         }
         shared.metrics.undecoded.inc_by(std::mem::take(&mut self.undecoded));
-        for change in self.changes.drain(..) {
-            self.shared.tell(change);
-        }
         self.hand_over(batch);
     }
 
@@ -131,13 +135,8 @@ fn reason(error: &DecodeError) -> &'static str {
 }
 
 impl Shared {
-    /// Tells a change of an alarm to followers and to the archive.
+    /// Tells a change of an alarm to followers and to the archive. Call it while the limits are locked.
     pub(crate) fn tell(&self, change: AlarmChange) {
-        match change.event {
-            AlarmEvent::Raised => self.metrics.alarms.inc(),
-            AlarmEvent::Ended => self.metrics.alarms.dec(),
-            _ => 0,
-        };
         if let Some(archive) = &self.archive {
             let name =
                 self.database.parameter(change.alarm.parameter).map_or("", |parameter| &parameter.name);
@@ -145,5 +144,17 @@ impl Shared {
             archive.offer_alarm(AlarmRecord::new(&change.alarm, name, ended));
         }
         self.alarm_changes.publish(Arc::new(change));
+    }
+    /// The archive has been opened late: its alarms that had not ended join the list. Where a parameter has
+    /// a new alarm by now, that of before has ended.
+    pub(crate) fn restore_alarms(&self, alarms: Vec<AlarmRecord>, next: i64) {
+        let mut limits = self.limits();
+        for gone in limits.restore(alarms, next, |change| self.tell(change)) {
+            tracing::warn!(target: "telemetry", parameter = gone.parameter, "an alarm of before the archive was opened has ended");
+            if let Some(archive) = &self.archive {
+                archive.offer_alarm(gone.end());
+            }
+        }
+        self.metrics.alarms.set(limits.raised());
     }
 }

@@ -127,9 +127,12 @@ impl Handle {
     ) -> Result<AlarmState, AcknowledgeError> {
         let acknowledgement =
             Acknowledgement { by: by.to_owned(), at: Timestamp::now().0, comment: comment.to_owned() };
-        let change = self.shared.limits().acknowledge(parameter, acknowledgement)?;
+        let mut limits = self.shared.limits();
+        let change = limits.acknowledge(parameter, acknowledgement)?;
         let alarm = change.alarm.clone();
         self.shared.tell(change);
+        self.shared.metrics.alarms.set(limits.raised());
+        drop(limits);
         if let Some(archive) = &self.shared.archive
             && !archive.settle_durably()
         {

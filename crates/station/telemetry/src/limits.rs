@@ -123,18 +123,27 @@ impl Limits {
         Self { database, roles, quiet, watched, remembered, next_alarm: 1 }
     }
 
-    /// Puts alarms back that had not ended when the program did. Gives those of parameters that are gone.
-    pub(crate) fn restore(&mut self, alarms: Vec<AlarmRecord>, next_alarm: i64) -> Vec<AlarmRecord> {
+    /// Puts alarms back that had not ended when the program did, and tells each. Gives those of parameters
+    /// that are gone or have another alarm.
+    pub(crate) fn restore(
+        &mut self,
+        alarms: Vec<AlarmRecord>,
+        next_alarm: i64,
+        mut changed: impl FnMut(AlarmChange),
+    ) -> Vec<AlarmRecord> {
         self.next_alarm = self.next_alarm.max(next_alarm);
         let mut gone = Vec::new();
         for alarm in alarms {
             let parameter = self.database.find_parameter(&alarm.parameter);
             match parameter.and_then(|parameter| watched(&self.roles, &mut self.watched, parameter)) {
-                Some(watched) => {
-                    watched.raised = Some(alarm.state(watched.parameter));
+                Some(watched) if watched.raised.is_none() => {
+                    let alarm = alarm.state(watched.parameter);
+                    watched.raised = Some(alarm.clone());
                     self.quiet[watched.parameter.0 as usize] = watched.quiet();
+                    let event = if alarm.is_active() { AlarmEvent::Raised } else { AlarmEvent::Cleared };
+                    changed(AlarmChange { event, alarm });
                 }
-                None => gone.push(alarm),
+                _ => gone.push(alarm),
             }
         }
         gone
@@ -205,6 +214,11 @@ impl Limits {
     /// Every alarm on the list.
     pub(crate) fn alarms(&self) -> Vec<AlarmState> {
         self.watched.iter().filter_map(|watched| watched.raised.clone()).collect()
+    }
+
+    /// How many alarms are on the list.
+    pub(crate) fn raised(&self) -> i64 {
+        self.watched.iter().filter(|watched| watched.raised.is_some()).count() as i64
     }
 
     /// Somebody takes note of the alarm of a parameter.

@@ -55,7 +55,7 @@ pub fn build(
     } else {
         None
     };
-    metrics.alarms.set(limits.alarms().len() as i64);
+    metrics.alarms.set(limits.raised());
     let shared = Arc::new(Shared {
         latest: Latest::new(database.parameters().len()),
         database,
@@ -100,8 +100,8 @@ fn open(
     let failed = |error| PartError::Failed(format!("archive {}: {error}", path.display()));
     let archive = Archive::open(settings, Arc::clone(database), Arc::clone(links)).map_err(failed)?;
     let (alarms, next) = archive.open_alarms().map_err(failed)?;
-    for gone in limits.restore(alarms, next) {
-        tracing::warn!(target: "telemetry", parameter = gone.parameter, "an alarm of a parameter that is gone has ended");
+    for gone in limits.restore(alarms, next, drop) {
+        tracing::warn!(target: "telemetry", parameter = gone.parameter, "an alarm of a parameter that is gone or has a later one has ended");
         archive.offer_alarm(gone.end());
     }
     Ok(archive)
@@ -125,8 +125,13 @@ impl Part for Telemetry {
             };
             // However this future ends, the writer commits what it has and ends.
             let _closing = CloseOnDrop(&self.shared);
+            let shared = Arc::downgrade(&self.shared);
             let writer = archive
-                .start()
+                .start(move |alarms, next| {
+                    if let Some(shared) = shared.upgrade() {
+                        shared.restore_alarms(alarms, next);
+                    }
+                })
                 .map_err(|source| PartError::Io { what: "starting the archive".into(), source })?
                 .ok_or_else(|| PartError::Failed("the archive runs already".into()))?;
             let (ended, mut ending) = oneshot::channel();

@@ -184,21 +184,27 @@ impl Archive {
         Ok(Self { settings, database, intake, tail, readers, status, writer: Mutex::new(Some(writer)) })
     }
 
-    /// Alarms that had not ended when the archive was last written.
-    /// With them comes the number of the next.
+    /// Alarms that had not ended when the archive was last written, and the number of the next. What an archive
+    /// holds that is not open yet comes later, by [`Archive::start`].
     pub(crate) fn open_alarms(&self) -> Result<(Vec<AlarmRecord>, i64), ArchiveError> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         match writer.as_ref().and_then(Writer::connection) {
             Some(connection) => offline::open_alarms(connection),
-            None => Ok((Vec::new(), 1)),
+            // Which numbers it has taken cannot be seen. They begin at 1; no one has counted to the
+            // milliseconds of today.
+            None => Ok((Vec::new(), Timestamp::now().0 / 1_000_000)),
         }
     }
 
-    /// Starts the writer, once.
-    pub(crate) fn start(&self) -> std::io::Result<Option<JoinHandle<()>>> {
+    /// Starts the writer, once. An archive that is opened late shows `opened` what [`Archive::open_alarms`] could
+    /// not see, from the writer's thread.
+    pub(crate) fn start(
+        &self,
+        opened: impl FnMut(Vec<AlarmRecord>, i64) + Send + 'static,
+    ) -> std::io::Result<Option<JoinHandle<()>>> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         writer
-            .map(|writer| std::thread::Builder::new().name("archive".into()).spawn(|| writer.run()))
+            .map(|writer| std::thread::Builder::new().name("archive".into()).spawn(|| writer.run(opened)))
             .transpose()
     }
 

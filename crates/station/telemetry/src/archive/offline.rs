@@ -239,10 +239,11 @@ fn check_journal(connection: &Connection, check: &mut Check) -> Result<(), Archi
     Ok(())
 }
 
-/// Alarms that have not ended, and the number of the next.
+/// Alarms that have not ended, the latest first, and the number of the next.
 pub(crate) fn open_alarms(connection: &Connection) -> Result<(Vec<AlarmRecord>, i64), ArchiveError> {
-    let mut open =
-        connection.prepare("SELECT id, parameter, triggered, details FROM alarm WHERE ended IS NULL")?;
+    let mut open = connection.prepare(
+        "SELECT id, parameter, triggered, details FROM alarm WHERE ended IS NULL ORDER BY id DESC",
+    )?;
     let mut rows = open.query([])?;
     let mut alarms = Vec::new();
     while let Some(row) = rows.next()? {

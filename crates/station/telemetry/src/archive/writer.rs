@@ -4,7 +4,7 @@
 //! A transaction that fails changes nothing here: what it held waits, up to the bounds, for the next
 //! try; what has no room while the disk is full or gone is dropped and counted, and live values go on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use super::blocks::Blocks;
 use super::completeness::Completeness;
 use super::haul::Haul;
 use super::intake::Intake;
+use super::offline;
 use super::retention;
 use super::schema::{self, Writable};
 use super::segment::{Column, ParameterKey};
@@ -70,6 +71,8 @@ pub(crate) struct Writer {
     intake: Arc<Intake>,
     tail: SharedTail,
     status: Arc<Status>,
+    /// By number: only the last word on each alarm is written. They wait for an archive that is not open yet.
+    alarms: BTreeMap<i64, AlarmRecord>,
     open: Option<Open>,
 }
 
@@ -78,7 +81,6 @@ struct Open {
     writable: Writable,
     blocks: Blocks,
     completeness: Completeness,
-    alarms: Vec<AlarmRecord>,
     link_keys: HashMap<LinkId, i64>,
     new_links: Vec<LinkId>,
     members: Members,
@@ -94,7 +96,7 @@ impl Writer {
         tail: SharedTail,
         status: Arc<Status>,
     ) -> Self {
-        Self { settings, database, links, intake, tail, status, open: None }
+        Self { settings, database, links, intake, tail, status, alarms: BTreeMap::new(), open: None }
     }
 
     /// Opens the archive and puts the journal back into the tail.
@@ -123,7 +125,6 @@ impl Writer {
             writable,
             blocks: Blocks::default(),
             completeness,
-            alarms: Vec::new(),
             link_keys,
             new_links: Vec::new(),
             members: Members { known, new: Vec::new() },
@@ -138,15 +139,16 @@ impl Writer {
         self.open.as_ref().map(|open| &open.writable.connection)
     }
 
-    /// Works until the intake is closed and empty.
-    pub(crate) fn run(mut self) {
+    /// Works until the intake is closed and empty. When it opens the archive, `opened` gets the alarms that it
+    /// holds which have not ended, and the number of the next.
+    pub(crate) fn run(mut self, mut opened: impl FnMut(Vec<AlarmRecord>, i64)) {
         let mut next_commit = Instant::now() + self.settings.commit_every;
         let mut next_retention = Instant::now();
         loop {
             let delivery = self.intake.take(next_commit.min(next_retention));
             let (urgent, closed) = (delivery.urgent, delivery.closed);
             if self.open.is_none() && (closed || Instant::now() >= next_commit) {
-                self.reopen();
+                self.reopen(&mut opened);
             }
             for haul in &delivery.hauls {
                 self.apply(haul);
@@ -172,9 +174,17 @@ impl Writer {
         }
     }
 
-    fn reopen(&mut self) {
-        if let Err(error) = self.open() {
-            self.status.failing(&error.to_string());
+    fn reopen(&mut self, opened: &mut impl FnMut(Vec<AlarmRecord>, i64)) {
+        let alarms = self.open().and_then(|()| {
+            let connection = self.connection().ok_or(ArchiveError::NotOpen)?;
+            offline::open_alarms(connection)
+        });
+        match alarms {
+            Ok((alarms, next)) => opened(alarms, next),
+            Err(error) => {
+                self.open = None;
+                self.status.failing(&error.to_string());
+            }
         }
     }
 
@@ -209,13 +219,16 @@ impl Writer {
     }
 
     fn keep_alarms(&mut self, alarms: Vec<AlarmRecord>) {
-        let Some(open) = &mut self.open else { return };
+        let mut lost = 0;
         for alarm in alarms {
-            // Only the last word on each alarm is written.
-            open.alarms.retain(|waiting| waiting.id != alarm.id);
-            if open.alarms.len() < MAX_WAITING_ROWS {
-                open.alarms.push(alarm);
+            if self.alarms.len() < MAX_WAITING_ROWS || self.alarms.contains_key(&alarm.id) {
+                self.alarms.insert(alarm.id, alarm);
+            } else {
+                lost += 1;
             }
+        }
+        if lost > 0 {
+            tracing::warn!(target: "telemetry", lost, "alarm changes were not archived: too many wait for the disk");
         }
     }
 
@@ -240,7 +253,7 @@ impl Writer {
         let mut guard = lock(&self.tail);
         let tail = guard.as_mut().ok_or(ArchiveError::NotOpen)?;
         let due = tail.due(self.settings.bounds(), Instant::now());
-        let transaction = open.write(tail, &due, &self.links)?;
+        let transaction = open.write(tail, &due, &self.alarms, &self.links)?;
         // History may go on while the disk works. Only this thread changes the tail.
         drop(guard);
         transaction.commit()?;
@@ -252,7 +265,7 @@ impl Writer {
         open.blocks.committed();
         open.completeness.committed();
         open.members.committed();
-        open.alarms.clear();
+        self.alarms.clear();
         open.new_links.clear();
         Ok(std::mem::take(&mut open.unsaved_values))
     }
@@ -285,7 +298,13 @@ impl Writer {
 }
 
 impl Open {
-    fn write(&mut self, tail: &Tail, due: &[i64], links: &Links) -> rusqlite::Result<Transaction<'_>> {
+    fn write(
+        &mut self,
+        tail: &Tail,
+        due: &[i64],
+        alarms: &BTreeMap<i64, AlarmRecord>,
+        links: &Links,
+    ) -> rusqlite::Result<Transaction<'_>> {
         let transaction =
             self.writable.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         self.members.begin();
@@ -302,7 +321,7 @@ impl Open {
         let link = |link| self.link_keys.get(&link).copied();
         self.blocks.save(&transaction, link)?;
         self.completeness.save(&transaction, link)?;
-        save_alarms(&transaction, &self.alarms)?;
+        save_alarms(&transaction, alarms.values())?;
         for growing in tail.numbered(due) {
             save_segment(&transaction, growing, 0, &mut self.members)?;
             transaction.prepare_cached("DELETE FROM journal WHERE segment = ?1")?.execute([growing.id])?;
@@ -413,19 +432,25 @@ pub(crate) fn save_segment(
     Ok(())
 }
 
-fn save_alarms(transaction: &Transaction<'_>, alarms: &[AlarmRecord]) -> rusqlite::Result<()> {
+fn save_alarms<'a>(
+    transaction: &Transaction<'_>,
+    alarms: impl Iterator<Item = &'a AlarmRecord>,
+) -> rusqlite::Result<()> {
     let mut save = transaction.prepare_cached(
         "INSERT INTO alarm (id, parameter, triggered, ended, details) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (id) DO UPDATE SET ended = ?4, details = ?5",
+         ON CONFLICT (id) DO UPDATE SET ended = ?4, details = ?5 WHERE parameter = ?2 AND triggered = ?3",
     )?;
     for alarm in alarms {
-        save.execute(params![
+        let saved = save.execute(params![
             alarm.id,
             alarm.parameter,
             alarm.triggered.0,
             alarm.ended.map(|at| at.0),
             alarm.details()
         ])?;
+        if saved == 0 {
+            tracing::warn!(target: "telemetry", alarm = alarm.id, "an alarm was not archived: another has its number");
+        }
     }
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! Live values, alarms and rejections.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
 use perigee_part::stream::Next;
 use perigee_part::{Rejection, Timestamp};
 use perigee_telemetry::{AcknowledgeError, AlarmEvent};
 use perigee_xtce::{Severity, Value};
 
 use crate::satellite::{housekeeping, science, unknown, usual};
-use crate::station::{Station, config, second, send};
+use crate::station::{Station, config, eventually, second, send};
 
 #[test]
 fn values_are_published_with_severities_and_kept_as_latest() {
@@ -135,5 +138,143 @@ fn what_was_not_decoded_says_why() {
     assert_eq!(unknown.apid, Some(77));
     assert!(unknown.detail.contains("no container"), "{}", unknown.detail);
     assert_eq!(station.handle.counters().undecoded, 2);
+    station.stop();
+}
+
+#[test]
+fn the_gauge_counts_the_alarms_on_the_list() {
+    let state = tempfile::tempdir().unwrap();
+    let station = Station::start(state.path(), config(), &usual()).unwrap();
+    let mut link = station.handle.downlink("tcp");
+    let mut at = 0;
+    let mut feed = |centivolts: u16| {
+        for _ in 0..3 {
+            send(&mut *link, &housekeeping(at, centivolts, 1), second(i64::from(at)));
+            at += 1;
+        }
+        link.flush();
+        station.metric("alarms")
+    };
+    // Raised, cleared and raised again is one alarm.
+    assert_eq!([900, 2000, 900, 2000, 900].map(&mut feed), [1.0; 5]);
+    station.handle.acknowledge(station.parameter("Voltage"), "ops", "").unwrap();
+    assert_eq!(feed(2000), 0.0);
+    assert_eq!(feed(900), 1.0);
+    feed(2000);
+    station.handle.acknowledge(station.parameter("Voltage"), "ops", "").unwrap();
+    assert_eq!(station.metric("alarms"), 0.0);
+    station.stop();
+}
+
+#[test]
+fn changes_of_an_alarm_are_told_in_their_order() {
+    let state = tempfile::tempdir().unwrap();
+    let mut config = config();
+    // Without it an acknowledgement does not wait for the disk.
+    config.archive.enabled = false;
+    let station = Station::start(state.path(), config, &usual()).unwrap();
+    let voltage = station.parameter("Voltage");
+    let mut changes = station.handle.alarm_changes().subscribe();
+    let mut link = station.handle.downlink("tcp");
+    let done = AtomicBool::new(false);
+    let mut heard = Vec::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                let _ = station.handle.acknowledge(voltage, "ops", "");
+                std::thread::yield_now();
+            }
+        });
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let (mut at, mut ended) = (0, 0);
+        while ended < 300 && Instant::now() < deadline {
+            let centivolts = if at / 3 % 2 == 0 { 900 } else { 2000 };
+            send(&mut *link, &housekeeping(at, centivolts, 1), second(i64::from(at)));
+            link.flush();
+            at += 1;
+            while let Some(Next::Record(change)) = changes.try_next() {
+                ended += u32::from(change.event == AlarmEvent::Ended);
+                heard.push((change.alarm.id, change.event, change.alarm.acknowledged.is_some()));
+            }
+        }
+        done.store(true, Relaxed);
+    });
+    assert!(heard.len() > 100, "{} changes", heard.len());
+    // Numbers ascend, an acknowledgement stays, nothing follows the end.
+    for pair in heard.windows(2) {
+        let [(id, event, acknowledged), (next, _, still)] = *pair else { unreachable!() };
+        let whole = next > id || next == id && event != AlarmEvent::Ended && (still || !acknowledged);
+        assert!(whole, "{:?} overtakes {:?}", pair[0], pair[1]);
+    }
+    station.stop();
+}
+
+#[test]
+fn an_archive_that_opens_late_keeps_its_alarms_and_gets_the_new_ones() {
+    let state = tempfile::tempdir().unwrap();
+    let (folder, away) = (state.path().join("folder"), state.path().join("away"));
+    let mut config = config();
+    config.archive.path = "folder/archive.db".into();
+    let raise = |station: &Station, from: i64| {
+        let mut link = station.handle.downlink("tcp");
+        for at in from..from + 3 {
+            send(&mut *link, &housekeeping(at as u32, 900, 1), second(at));
+        }
+        link.flush();
+        station.handle.alarms()[0].id
+    };
+    let hide = || {
+        std::fs::rename(&folder, &away).unwrap();
+        std::fs::write(&folder, "in the way").unwrap();
+    };
+    let show = |station: &Station| {
+        std::fs::remove_file(&folder).unwrap();
+        std::fs::rename(&away, &folder).unwrap();
+        eventually("the archive is open", || station.handle.archive_status().unwrap().commits > 0);
+    };
+    let station = Station::start(state.path(), config.clone(), &usual()).unwrap();
+    let before = raise(&station, 0);
+    station.stop();
+
+    // One that was raised and has ended before the archive is there; the one in the archive comes back.
+    hide();
+    let station = Station::start(state.path(), config.clone(), &usual()).unwrap();
+    let meanwhile = raise(&station, 10);
+    station.handle.acknowledge(station.parameter("Voltage"), "ops", "seen").unwrap();
+    let mut link = station.handle.downlink("tcp");
+    for at in 20..23 {
+        send(&mut *link, &housekeeping(at, 2000, 1), second(i64::from(at)));
+    }
+    link.flush();
+    assert_eq!((station.handle.alarms(), station.metric("alarms")), (Vec::new(), 0.0));
+    let mut changes = station.handle.alarm_changes().subscribe();
+    show(&station);
+    eventually("the alarm of before is back", || !station.handle.alarms().is_empty());
+    let alarm = station.handle.alarms().remove(0);
+    assert_eq!((alarm.id, alarm.triggered), (before, second(2)));
+    let Some(Next::Record(change)) = changes.try_next() else { panic!("nobody was told") };
+    assert_eq!((change.event, change.alarm.id), (AlarmEvent::Raised, before));
+    assert_eq!(station.metric("alarms"), 1.0);
+    drop(link);
+    station.stop();
+
+    // One that is still raised takes the place of the one in the archive.
+    hide();
+    let station = Station::start(state.path(), config.clone(), &usual()).unwrap();
+    let later = raise(&station, 30);
+    show(&station);
+    station.stop();
+    let archive = rusqlite::Connection::open(folder.join("archive.db")).unwrap();
+    let mut rows = archive.prepare("SELECT id, triggered, ended IS NULL FROM alarm ORDER BY id").unwrap();
+    let rows: Vec<(i64, i64, bool)> = rows
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let expected =
+        [(before, second(2).0, false), (meanwhile, second(12).0, false), (later, second(32).0, true)];
+    assert_eq!(rows, expected);
+    let station = Station::start(state.path(), config, &usual()).unwrap();
+    assert_eq!(station.handle.alarms()[0].id, later);
     station.stop();
 }

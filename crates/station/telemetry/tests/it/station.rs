@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use perigee_part::http::{Limits, Listeners};
-use perigee_part::metrics::Registry;
+use perigee_part::metrics::{Format, Registry};
 use perigee_part::{Context, Downlink, PacketReport, PartError, Services, Timestamp};
 use perigee_telemetry::{Config, Handle, History, HistoryQuery, TimeConfig, build};
 use perigee_xtce::{ParameterId, Value};
@@ -25,13 +25,15 @@ pub(crate) fn services(state: &Path) -> Services {
 /// The running part.
 pub(crate) struct Station {
     pub(crate) handle: Handle,
+    metrics: Registry,
     drain: CancellationToken,
     running: Option<JoinHandle<Result<(), PartError>>>,
 }
 
 impl Station {
     pub(crate) fn start(state: &Path, config: Config, database: &str) -> Result<Self, PartError> {
-        let (part, handle) = build(config, database, &services(state))?;
+        let services = services(state);
+        let (part, handle) = build(config, database, &services)?;
         let (drain, ready) = (CancellationToken::new(), CancellationToken::new());
         let context = Context::new(drain.clone(), ready.clone());
         let running = std::thread::spawn(move || {
@@ -39,7 +41,7 @@ impl Station {
             runtime.block_on(part.run(context))
         });
         eventually("ready", || ready.is_cancelled());
-        Ok(Self { handle, drain, running: Some(running) })
+        Ok(Self { handle, metrics: services.metrics, drain, running: Some(running) })
     }
 
     pub(crate) fn stop(mut self) {
@@ -49,6 +51,13 @@ impl Station {
 
     pub(crate) fn parameter(&self, name: &str) -> ParameterId {
         self.handle.database().find_parameter(name).unwrap()
+    }
+
+    /// The value of a metric.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.metrics.encode(Format::Prometheus);
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix("perigee_")?.split_once(' '));
+        lines.find(|(found, _)| *found == name).unwrap().1.parse().unwrap()
     }
 
     /// Samples from `start` to `end` seconds.
