@@ -88,6 +88,10 @@ pub struct Account {
     pub must_change_password: bool,
     /// When the account was made, milliseconds of the Unix epoch.
     pub created: u64,
+    /// When the account was made or its password last reset, milliseconds of the Unix epoch: the sessions of
+    /// before have ended. 0 in files that do not say it.
+    #[serde(default)]
+    pub since: u64,
 }
 
 impl Account {
@@ -98,7 +102,15 @@ impl Account {
         must_change_password: bool,
     ) -> Result<Self, AccessError> {
         check_name("account", name)?;
-        Ok(Self { name: name.to_owned(), role, password, must_change_password, created: now_millis() })
+        let (name, now) = (name.to_owned(), now_millis());
+        Ok(Self { name, role, password, must_change_password, created: now, since: now })
+    }
+
+    /// Puts a one-time password in the place of a forgotten one, which ends all sessions.
+    pub(crate) fn reset_password(&mut self, hash: Secret) {
+        self.set_password(hash, true);
+        // Always another one, even when the clock was set back.
+        self.since = now_millis().max(self.since.saturating_add(1));
     }
 
     pub(crate) fn set_password(&mut self, hash: Secret, must_change: bool) {

@@ -12,6 +12,7 @@
 mod account;
 mod audit;
 mod config;
+mod login;
 mod password;
 mod secret;
 mod session;
@@ -19,19 +20,19 @@ mod store;
 mod throttle;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 pub use account::{Account, Identity, Role, Token, UnknownRole};
 pub use config::Config;
 pub use secret::Secret;
 
+use account::Accounts;
 use audit::Audit;
 use session::Sessions;
 use store::Store;
-use throttle::{Source, Throttle};
+use throttle::Throttle;
 
 /// Why access was refused, or an account could not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,9 @@ pub enum AccessError {
     /// Too many passwords are being checked at this moment.
     #[error("busy checking other passwords; try again")]
     Busy,
+    /// Somebody else has been changing the accounts for too long.
+    #[error("the accounts are being changed by another process; try again")]
+    Locked,
     /// The password does not meet the rules.
     #[error("this password will not do: {0}")]
     WeakPassword(&'static str),
@@ -88,8 +92,9 @@ pub struct Session {
 
 /// The people's gate of one node. Clones share it.
 ///
-/// Calls read files and some compute password hashes: from asynchronous code call [`Access::login`] and
-/// [`Access::change_password`] on a blocking thread. The others take microseconds.
+/// From asynchronous code only [`Access::session`], [`Access::is_open`] and [`Access::token`] may be called
+/// directly: they take microseconds and wait for nobody. All others write to the disk, compute password hashes or
+/// wait for other changes, up to seconds: call them on a blocking thread.
 #[derive(Clone)]
 pub struct Access {
     shared: Arc<Shared>,
@@ -103,7 +108,7 @@ impl fmt::Debug for Access {
 }
 
 struct Shared {
-    store: Mutex<Store>,
+    store: Store,
     sessions: Mutex<Sessions>,
     throttle: Mutex<Throttle>,
     audit: Audit,
@@ -115,7 +120,7 @@ impl Access {
     /// Opens the accounts of a state directory; they need not exist yet.
     pub fn open(state: &Path, config: &Config) -> Result<Self, AccessError> {
         let shared = Shared {
-            store: Mutex::new(Store::open(state)?),
+            store: Store::open(state)?,
             sessions: Mutex::new(Sessions::new(config)),
             throttle: Mutex::default(),
             audit: Audit::open(state)?,
@@ -127,57 +132,45 @@ impl Access {
     /// Makes the account `admin` when there is no account at all, and gives its one-time password: the
     /// only time that it can be seen.
     pub fn first_admin(&self) -> Result<Option<Secret>, AccessError> {
-        if !self.store().accounts()?.is_empty() {
+        if !self.accounts_now()?.is_empty() {
             return Ok(None);
         }
         let password = Secret::one_time_password();
         let hash = password::hash(&password)?;
-        let made = self.store().change(|accounts| {
+        let made = self.shared.store.change(|accounts| {
             // Another process may have been faster.
-            if accounts.is_empty() {
-                accounts.add(Account::new("admin", Role::Admin, hash, true)?)?;
-                return Ok(true);
+            if !accounts.is_empty() {
+                return Ok(false);
             }
-            Ok(false)
-        })?;
-        if made {
+            accounts.add(Account::new("admin", Role::Admin, hash, true)?)?;
             self.audit("perigee", "account.add", "admin", "role admin, one-time password")?;
-        }
+            Ok(true)
+        })?;
         Ok(made.then_some(password))
-    }
-
-    /// Checks a name and password and opens a session. Tries from `peer` and for `name` are throttled.
-    ///
-    /// While a one-time password has not been changed the session is only an observer's.
-    pub fn login(&self, name: &str, password: &Secret, peer: IpAddr) -> Result<Session, AccessError> {
-        let sources = Source::of(name, peer);
-        self.throttle().check(Instant::now(), &sources).map_err(AccessError::Throttled)?;
-        let account = self.verify(name, password);
-        match account {
-            Ok(account) => {
-                self.throttle().succeeded(&sources);
-                let identity = account.identity();
-                let token = self.sessions().open(&identity.name, SystemTime::now());
-                self.audit(&identity.name, "login", &identity.name, &format!("from {peer}"))?;
-                Ok(Session { token, identity })
-            }
-            Err(AccessError::WrongCredentials) => {
-                self.throttle().failed(Instant::now(), &sources);
-                // The name as typed may be a password typed into the wrong field.
-                let known = self.store().accounts()?.find(name).is_some();
-                let subject = if known { name } else { "(no such account)" };
-                self.audit("anonymous", "login.refused", subject, &format!("from {peer}"))?;
-                Err(AccessError::WrongCredentials)
-            }
-            Err(other) => Err(other),
-        }
     }
 
     /// Who a session belongs to, if it is still open; each call keeps it open for longer.
     pub fn session(&self, token: &str) -> Option<Identity> {
-        let name = self.sessions().touch(token, SystemTime::now())?;
-        let account = self.store().accounts().ok()?.find(&name).cloned()?;
-        Some(account.identity())
+        let owner = self.sessions().touch(token, SystemTime::now())?;
+        let identity = self.owner(&owner)?;
+        if identity.is_none() {
+            self.sessions().close(token);
+        }
+        identity
+    }
+
+    /// Whether a session is still open. Unlike [`Access::session`] this is no use of it: one that is only looked
+    /// at ends when it has been idle for long enough.
+    pub fn is_open(&self, token: &str) -> bool {
+        let owner = self.sessions().look(token, SystemTime::now());
+        owner.and_then(|owner| self.owner(&owner)).flatten().is_some()
+    }
+
+    /// The account of a session, `Some(None)` when it is another one by now or its password was reset, and `None`
+    /// when that cannot be told.
+    fn owner(&self, (name, since): &(String, u64)) -> Option<Option<Identity>> {
+        let accounts = self.accounts_now().ok()?;
+        Some(accounts.find(name).filter(|account| account.since == *since).map(Account::identity))
     }
 
     /// Closes a session.
@@ -189,68 +182,35 @@ impl Access {
 
     /// Who an API token speaks for, with the smaller of the token's and its account's role.
     pub fn token(&self, token: &str) -> Option<Identity> {
-        self.store().accounts().ok()?.speaks_for(&secret::fingerprint(token), SystemTime::now())
-    }
-
-    /// Changes a password whose old one is known, and closes the account's sessions except `keep`.
-    ///
-    /// Wrong tries are throttled like those of [`Access::login`].
-    pub fn change_password(
-        &self,
-        name: &str,
-        old: &Secret,
-        new: &Secret,
-        peer: IpAddr,
-        keep: Option<&str>,
-    ) -> Result<Identity, AccessError> {
-        let sources = Source::of(name, peer);
-        self.throttle().check(Instant::now(), &sources).map_err(AccessError::Throttled)?;
-        if let Err(error) = self.verify(name, old) {
-            if matches!(error, AccessError::WrongCredentials) {
-                self.throttle().failed(Instant::now(), &sources);
-            }
-            return Err(error);
-        }
-        if old.expose() == new.expose() {
-            return Err(AccessError::WeakPassword("it is the old one"));
-        }
-        password::acceptable(name, new)?;
-        let hash = self.hash(new)?;
-        let identity = self.store().change(|accounts| {
-            let account = accounts.get_mut(name)?;
-            account.set_password(hash, false);
-            Ok(account.identity())
-        })?;
-        self.sessions().close_all(name, keep);
-        self.audit(name, "account.password", name, "")?;
-        Ok(identity)
+        self.accounts_now().ok()?.speaks_for(&secret::fingerprint(token), SystemTime::now())
     }
 
     /// All accounts, by name.
     pub fn accounts(&self) -> Result<Vec<Account>, AccessError> {
-        Ok(self.store().accounts()?.all().to_vec())
+        Ok(self.accounts_now()?.all().to_vec())
     }
 
     /// Adds an account with a one-time password, which is returned.
     pub fn add(&self, who: &str, name: &str, role: Role) -> Result<Secret, AccessError> {
         let password = Secret::one_time_password();
         let hash = self.hash(&password)?;
-        self.store().change(|accounts| accounts.add(Account::new(name, role, hash, true)?))?;
-        self.audit(who, "account.add", name, &format!("role {role}"))?;
+        self.change([who, "account.add", name, &format!("role {role}")], |accounts| {
+            accounts.add(Account::new(name, role, hash, true)?)
+        })?;
         Ok(password)
     }
 
     /// Removes an account with its tokens and sessions. The last admin stays.
     pub fn remove(&self, who: &str, name: &str) -> Result<(), AccessError> {
-        self.store().change(|accounts| accounts.remove(name))?;
+        self.change([who, "account.remove", name, ""], |accounts| accounts.remove(name))?;
         self.sessions().close_all(name, None);
-        self.audit(who, "account.remove", name, "")
+        Ok(())
     }
 
     /// Gives an account another role. The last admin stays one.
     pub fn set_role(&self, who: &str, name: &str, role: Role) -> Result<(), AccessError> {
-        self.store().change(|accounts| accounts.set_role(name, role))?;
-        self.audit(who, "account.role", name, &format!("role {role}"))
+        let record = [who, "account.role", name, &format!("role {role}")];
+        self.change(record, |accounts| accounts.set_role(name, role))
     }
 
     /// Replaces a forgotten password by a one-time password, which is returned, and closes the account's
@@ -258,12 +218,11 @@ impl Access {
     pub fn reset_password(&self, who: &str, name: &str) -> Result<Secret, AccessError> {
         let password = Secret::one_time_password();
         let hash = self.hash(&password)?;
-        self.store().change(|accounts| {
-            accounts.get_mut(name)?.set_password(hash, true);
+        self.change([who, "account.reset-password", name, ""], |accounts| {
+            accounts.get_mut(name)?.reset_password(hash);
             Ok(())
         })?;
         self.sessions().close_all(name, None);
-        self.audit(who, "account.reset-password", name, "")?;
         Ok(password)
     }
 
@@ -281,61 +240,53 @@ impl Access {
         let secret = Secret::api_token();
         let fingerprint = secret::fingerprint(secret.expose());
         let token = Token::new(name, label, role, fingerprint, lifetime)?;
-        self.store().change(|accounts| accounts.add_token(token))?;
-        self.audit(who, "token.create", name, &format!("label {label}, role {role}"))?;
+        let record = [who, "token.create", name, &format!("label {label}, role {role}")];
+        self.change(record, |accounts| accounts.add_token(token))?;
         Ok(secret)
     }
 
     /// All tokens; what is kept of them does not let anyone in.
     pub fn tokens(&self) -> Result<Vec<Token>, AccessError> {
-        Ok(self.store().accounts()?.tokens().to_vec())
+        Ok(self.accounts_now()?.tokens().to_vec())
     }
 
     /// Makes a token useless from now on.
     pub fn revoke_token(&self, who: &str, name: &str, label: &str) -> Result<(), AccessError> {
-        self.store().change(|accounts| accounts.revoke(name, label))?;
-        self.audit(who, "token.revoke", name, &format!("label {label}"))
+        let record = [who, "token.revoke", name, &format!("label {label}")];
+        self.change(record, |accounts| accounts.revoke(name, label))
     }
 
     /// Puts a change on record: `who` did `what` (such as `alarm.acknowledge`) to `subject`.
     ///
-    /// The record is on its way to the disk when this returns; an error means that it is not, and that
-    /// the change should not be made.
+    /// Call it before the change is made. The record is on its way to the disk when this returns; an error means
+    /// that it is not, and that the change must not be made.
     pub fn audit(&self, who: &str, what: &str, subject: &str, detail: &str) -> Result<(), AccessError> {
         self.shared.audit.record(who, what, subject, detail)
     }
 
-    fn verify(&self, name: &str, password: &Secret) -> Result<Account, AccessError> {
-        let account = self.store().accounts()?.find(name).cloned();
-        let _one_at_a_time = self.wait_for_hashing()?;
-        // An unknown name costs as much time as a known one.
-        let hash = account.as_ref().map_or_else(password::decoy, |account| account.password.clone());
-        let right = password::verify(password, &hash);
-        account.filter(|_| right).ok_or(AccessError::WrongCredentials)
-    }
-
-    fn hash(&self, password: &Secret) -> Result<Secret, AccessError> {
-        let _one_at_a_time = self.wait_for_hashing()?;
-        password::hash(password)
-    }
-
-    /// Waits for the turn to hash, for a bounded time.
-    fn wait_for_hashing(&self) -> Result<MutexGuard<'_, ()>, AccessError> {
-        let deadline = Instant::now() + Duration::from_secs(2);
-        loop {
-            match self.shared.hashing.try_lock() {
-                Ok(turn) => return Ok(turn),
-                Err(std::sync::TryLockError::Poisoned(turn)) => return Ok(turn.into_inner()),
-                Err(std::sync::TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                Err(std::sync::TryLockError::WouldBlock) => return Err(AccessError::Busy),
-            }
+    /// Makes a change of the accounts that is on record before it is written. When it cannot be written after
+    /// all, the record says that, too.
+    fn change<T>(
+        &self,
+        [who, what, subject, detail]: [&str; 4],
+        change: impl FnOnce(&mut Accounts) -> Result<T, AccessError>,
+    ) -> Result<T, AccessError> {
+        let mut recorded = false;
+        let done = self.shared.store.change(|accounts| {
+            let outcome = change(accounts)?;
+            self.audit(who, what, subject, detail)?;
+            recorded = true;
+            Ok(outcome)
+        });
+        if recorded && done.is_err() {
+            // The error of the change is what the caller must hear of.
+            let _ = self.audit(who, &format!("{what}.failed"), subject, detail);
         }
+        done
     }
 
-    fn store(&self) -> MutexGuard<'_, Store> {
-        self.shared.store.lock().unwrap_or_else(PoisonError::into_inner)
+    fn accounts_now(&self) -> Result<Arc<Accounts>, AccessError> {
+        self.shared.store.accounts()
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
@@ -344,5 +295,26 @@ impl Access {
 
     fn throttle(&self) -> MutexGuard<'_, Throttle> {
         self.shared.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_was_recorded_and_could_not_be_written_is_recorded_as_failed() {
+        let place = tempfile::tempdir().unwrap();
+        let (state, gone) = (place.path().join("state"), place.path().join("gone"));
+        let access = Access::open(&state, &Config::default()).unwrap();
+        let error = access.change(["admin", "account.role", "alice", "role admin"], |_| {
+            // The directory goes away between the lock and the writing.
+            std::fs::rename(&state, &gone).unwrap();
+            Ok(())
+        });
+        assert!(matches!(error, Err(AccessError::Io { .. })), "{error:?}");
+        let record = std::fs::read_to_string(gone.join("audit.jsonl")).unwrap();
+        let what: Vec<_> = record.lines().map(|line| line.split('"').nth(9).unwrap()).collect();
+        assert_eq!(what, ["account.role", "account.role.failed"], "{record}");
     }
 }

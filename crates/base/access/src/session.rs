@@ -20,6 +20,7 @@ pub(crate) struct Sessions {
 #[derive(Debug)]
 struct Entry {
     name: String,
+    since: u64,
     opened: SystemTime,
     used: SystemTime,
 }
@@ -29,7 +30,10 @@ impl Sessions {
         Self { idle: config.session_idle, lifetime: config.session_lifetime, open: HashMap::new() }
     }
 
-    pub(crate) fn open(&mut self, name: &str, now: SystemTime) -> Secret {
+    /// Opens a session of the account `name` that began at `since`: see [`Account::since`].
+    ///
+    /// [`Account::since`]: crate::Account::since
+    pub(crate) fn open(&mut self, name: &str, since: u64, now: SystemTime) -> Secret {
         let (idle, lifetime) = (self.idle, self.lifetime);
         self.open.retain(|_, entry| entry.lasts(idle, lifetime, now));
         if self.open.len() >= LIMIT {
@@ -37,13 +41,14 @@ impl Sessions {
             oldest.map(|key| self.open.remove(&key));
         }
         let token = Secret::session_token();
-        let entry = Entry { name: name.to_owned(), opened: now, used: now };
+        let entry = Entry { name: name.to_owned(), since, opened: now, used: now };
         self.open.insert(key(token.expose()), entry);
         token
     }
 
-    /// The account of an open session, which counts as used now.
-    pub(crate) fn touch(&mut self, token: &str, now: SystemTime) -> Option<String> {
+    /// The account of an open session and since when that had been there, as [`Sessions::open`] was told. The
+    /// session counts as used now.
+    pub(crate) fn touch(&mut self, token: &str, now: SystemTime) -> Option<(String, u64)> {
         let key = key(token);
         let entry = self.open.get_mut(&key)?;
         if !entry.lasts(self.idle, self.lifetime, now) {
@@ -51,7 +56,13 @@ impl Sessions {
             return None;
         }
         entry.used = now;
-        Some(entry.name.clone())
+        Some((entry.name.clone(), entry.since))
+    }
+
+    /// The same for one who only looks whether the session is open: it does not count as used.
+    pub(crate) fn look(&self, token: &str, now: SystemTime) -> Option<(String, u64)> {
+        let entry = self.open.get(&key(token)).filter(|entry| entry.lasts(self.idle, self.lifetime, now))?;
+        Some((entry.name.clone(), entry.since))
     }
 
     pub(crate) fn close(&mut self, token: &str) -> Option<String> {
@@ -91,9 +102,11 @@ mod tests {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let minutes = |n: u64| start + Duration::from_secs(60 * n);
         let mut sessions = sessions();
-        let (busy, idle) = (sessions.open("alice", start), sessions.open("bob", start));
+        let (busy, idle) = (sessions.open("alice", 1, start), sessions.open("bob", 1, start));
         for n in (0..60).step_by(9) {
-            assert_eq!(sessions.touch(busy.expose(), minutes(n)).as_deref(), Some("alice"), "{n}");
+            assert_eq!(sessions.touch(busy.expose(), minutes(n)), Some(("alice".into(), 1)), "{n}");
+            let watched = sessions.look(idle.expose(), minutes(n));
+            assert_eq!(watched.is_some(), n < 10, "a look does not keep it open, {n}");
         }
         assert_eq!(sessions.touch(busy.expose(), minutes(60)), None);
         assert_eq!(sessions.touch(idle.expose(), minutes(10)), None);
@@ -103,9 +116,9 @@ mod tests {
     fn the_number_of_sessions_is_bounded() {
         let now = SystemTime::UNIX_EPOCH;
         let mut sessions = sessions();
-        let first = sessions.open("alice", now);
+        let first = sessions.open("alice", 1, now);
         for n in 0..LIMIT as u64 {
-            sessions.open("alice", now + Duration::from_millis(n + 1));
+            sessions.open("alice", 1, now + Duration::from_millis(n + 1));
         }
         assert_eq!(sessions.open.len(), LIMIT);
         assert_eq!(sessions.touch(first.expose(), now), None);
@@ -115,7 +128,8 @@ mod tests {
     fn others_keep_their_sessions() {
         let now = SystemTime::UNIX_EPOCH;
         let mut sessions = sessions();
-        let (mine, other, bobs) = (sessions.open("a", now), sessions.open("a", now), sessions.open("b", now));
+        let (mine, other, bobs) =
+            (sessions.open("a", 1, now), sessions.open("a", 1, now), sessions.open("b", 1, now));
         sessions.close_all("a", Some(mine.expose()));
         assert!(sessions.touch(mine.expose(), now).is_some());
         assert!(sessions.touch(other.expose(), now).is_none());

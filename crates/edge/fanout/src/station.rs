@@ -19,6 +19,9 @@ use crate::http::input::internal;
 use crate::live::hub::Hub;
 use crate::metrics::Metrics;
 
+/// Passwords that are checked, one after the other, or wait for it. Each takes a thread; more are refused.
+const PASSWORDS: usize = 16;
+
 /// One for each built part.
 pub(crate) struct Station {
     pub(crate) config: Config,
@@ -35,6 +38,8 @@ pub(crate) struct Station {
     pub(crate) places: Arc<Semaphore>,
     /// One permit for each query of the archive that may run.
     queries: Arc<Semaphore>,
+    /// One permit for each password that may be checked or wait to be.
+    passwords: Arc<Semaphore>,
     hub: Mutex<Hub>,
     /// Cancelled when the part stops: live clients say goodbye.
     pub(crate) stopping: CancellationToken,
@@ -55,6 +60,7 @@ impl Station {
             parameters: parameters.into(),
             places: Arc::new(Semaphore::new(config.max_clients)),
             queries: Arc::new(Semaphore::new(config.max_queries)),
+            passwords: Arc::new(Semaphore::new(PASSWORDS)),
             hub: Mutex::new(Hub::new(database.parameters().len())),
             stopping: CancellationToken::new(),
             started: Timestamp::now(),
@@ -80,6 +86,22 @@ impl Station {
     ) -> Result<T, Refusal> {
         let done = tokio::task::spawn_blocking(move || work(&self)).await;
         done.map_err(|error| internal(&error.to_string()))
+    }
+
+    /// The same for work that checks a password: refused at once when many are being checked already.
+    pub(crate) async fn check_password<T: Send + 'static>(
+        self: Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let Ok(place) = Arc::clone(&self.passwords).try_acquire_owned() else {
+            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many logins at a time")
+                .hint("try again in a second"));
+        };
+        self.blocking(move |station| {
+            let _place = place;
+            work(station)
+        })
+        .await
     }
 
     /// The same for a query of the archive: few at a time, and not for ever. One that takes too long keeps

@@ -4,8 +4,9 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::{Barrier, mpsc};
 use std::time::Duration;
 
 use perigee_access::{Access, AccessError, Config, Identity, Role, Secret};
@@ -70,6 +71,26 @@ fn wrong_names_and_passwords_look_alike_and_are_throttled() {
 }
 
 #[test]
+fn many_tries_at_once_are_no_more_than_one_after_the_other() {
+    const AT_ONCE: usize = 24;
+    let state = tempfile::tempdir().unwrap();
+    let access = open(state.path());
+    access.first_admin().unwrap();
+    let start = Barrier::new(AT_ONCE);
+    let wrong = std::thread::scope(|scope| {
+        let one = || {
+            start.wait();
+            access.login("admin", &Secret::new("not the password"), PEER).unwrap_err()
+        };
+        let tries: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(one)).collect();
+        let errors = tries.into_iter().map(|one| one.join().unwrap());
+        errors.filter(|error| matches!(error, AccessError::WrongCredentials)).count()
+    });
+    // Five are free; where a busy machine takes long over them, the next one's time may have come.
+    assert!((1..=6).contains(&wrong), "{wrong} passwords were checked");
+}
+
+#[test]
 fn a_token_never_does_more_than_its_account() {
     let state = tempfile::tempdir().unwrap();
     let access = open(state.path());
@@ -130,6 +151,111 @@ fn the_running_node_sees_what_the_command_line_changes() {
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(open(state.path()).tokens().unwrap().len(), 10, "no change is lost");
+}
+
+#[test]
+fn a_reset_or_a_new_account_of_the_same_name_ends_sessions_of_the_running_node() {
+    let state = tempfile::tempdir().unwrap();
+    let (node, command) = (open(state.path()), open(state.path()));
+    node.first_admin().unwrap();
+    let login = |password: &Secret| node.login("bob", password, PEER).unwrap().token;
+    let is_open = |token: &Secret| {
+        let open = node.is_open(token.expose());
+        assert_eq!(node.session(token.expose()).is_some(), open);
+        open
+    };
+    let before = login(&command.add("admin", "bob", Role::Operator).unwrap());
+    assert!(is_open(&before));
+    let once = command.reset_password("admin", "bob").unwrap();
+    assert!(!is_open(&before), "the password was reset");
+    let after = login(&once);
+    assert!(is_open(&after));
+
+    command.remove("admin", "bob").unwrap();
+    let once = command.add("admin", "bob", Role::Admin).unwrap();
+    assert!(!is_open(&after), "this is another bob");
+    assert!(is_open(&login(&once)));
+}
+
+#[test]
+fn accounts_of_before_sessions_had_a_beginning_are_read() {
+    let state = tempfile::tempdir().unwrap();
+    let access = open(state.path());
+    let once = access.first_admin().unwrap().unwrap();
+    let path = state.path().join("access.json");
+    let mut kept: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert!(kept["accounts"][0].as_object_mut().unwrap().remove("since").is_some());
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, kept.to_string()).unwrap();
+    let session = access.login("admin", &once, PEER).unwrap();
+    assert!(access.session(session.token.expose()).is_some());
+    access.reset_password("admin", "admin").unwrap();
+    assert!(access.session(session.token.expose()).is_none());
+}
+
+#[test]
+fn a_process_that_keeps_the_lock_holds_up_changes_for_a_while_and_nothing_else() {
+    let state = tempfile::tempdir().unwrap();
+    let access = open(state.path());
+    let once = access.first_admin().unwrap().unwrap();
+    let session = access.login("admin", &once, PEER).unwrap();
+    let token = access.create_token("admin", "admin", "script", Role::Observer, None).unwrap();
+    let lock = fs::File::options().write(true).open(state.path().join("access.lock")).unwrap();
+    lock.lock().unwrap();
+
+    let (done, changed) = mpsc::channel();
+    let changing = access.clone();
+    std::thread::spawn(move || done.send(changing.revoke_token("admin", "admin", "script")));
+    assert!(changed.recv_timeout(Duration::from_millis(300)).is_err(), "it waits for the lock");
+    let (done, looked) = mpsc::channel();
+    let looking = access.clone();
+    std::thread::spawn(move || {
+        let identity = looking.session(session.token.expose()).is_some();
+        let speaks = looking.token(token.expose()).is_some();
+        done.send((identity, speaks, looking.login("admin", &once, PEER).is_ok()))
+    });
+    let seen = looked.recv_timeout(Duration::from_secs(4)).expect("who looks waits for nobody");
+    assert_eq!(seen, (true, true, true));
+    let refused = changed.recv_timeout(Duration::from_secs(20)).expect("the wait has an end");
+    assert!(matches!(refused, Err(AccessError::Locked)), "{refused:?}");
+    lock.unlock().unwrap();
+    access.revoke_token("admin", "admin", "script").unwrap();
+}
+
+#[test]
+fn what_cannot_be_put_on_record_is_not_done() {
+    let state = tempfile::tempdir().unwrap();
+    let access = open(state.path());
+    access.first_admin().unwrap();
+    person(&access, "alice", Role::Operator, "alpha centauri");
+    access.create_token("admin", "alice", "script", Role::Observer, None).unwrap();
+    let before = fs::read(state.path().join("access.json")).unwrap();
+
+    let record = state.path().join("audit.jsonl");
+    fs::remove_file(&record).unwrap();
+    symlink("/dev/full", &record).unwrap();
+    let access = open(state.path());
+    let old = Secret::new("alpha centauri");
+    let new = Secret::new("beta pictoris");
+    let refused = [
+        access.add("admin", "bob", Role::Observer).err(),
+        access.remove("admin", "alice").err(),
+        access.set_role("admin", "alice", Role::Admin).err(),
+        access.reset_password("admin", "alice").err(),
+        access.change_password("alice", &old, &new, PEER, None).err(),
+        access.create_token("admin", "alice", "other", Role::Observer, None).err(),
+        access.revoke_token("admin", "alice", "script").err(),
+        access.login("alice", &old, PEER).err(),
+    ];
+    for (n, error) in refused.iter().enumerate() {
+        assert!(matches!(error, Some(AccessError::Io { .. })), "{n}: {error:?}");
+    }
+    assert!(fs::read(state.path().join("access.json")).unwrap() == before, "nothing has changed");
+
+    // Nor is there a first admin without a line of it.
+    fs::remove_file(state.path().join("access.json")).unwrap();
+    assert!(access.first_admin().is_err());
+    assert!(access.accounts().unwrap().is_empty());
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(crate) async fn login(
 ) -> Result<Response, Refusal> {
     let secure = station.config.secure_cookie;
     let session = Arc::clone(&station)
-        .blocking(move |station| station.access.login(&name, &password, peer.ip()))
+        .check_password(move |station| station.access.login(&name, &password, peer.ip()))
         .await?
         .map_err(refuse)?;
     let cookie = cookie(session.token.expose(), secure)?;
@@ -90,7 +90,7 @@ pub(crate) async fn password(
             .hint("a password is changed in a session of its owner"));
     };
     let name = caller.identity.name;
-    let changed = Arc::clone(&station).blocking(move |station| {
+    let changed = Arc::clone(&station).check_password(move |station| {
         station.access.change_password(&name, &old, &new, peer.ip(), Some(&session))
     });
     Ok(Json(changed.await?.map_err(refuse)?.into()))
@@ -112,7 +112,9 @@ fn refuse(error: AccessError) -> Refusal {
     match error {
         AccessError::WrongCredentials => Refusal::new(StatusCode::UNAUTHORIZED, "wrong-credentials", message),
         AccessError::Throttled(_) => Refusal::new(StatusCode::TOO_MANY_REQUESTS, "throttled", message),
-        AccessError::Busy => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message),
+        AccessError::Busy | AccessError::Locked => {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+        }
         AccessError::WeakPassword(_) => {
             Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "weak-password", message)
         }

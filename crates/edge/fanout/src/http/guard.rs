@@ -64,11 +64,12 @@ impl Caller {
         Ok(session.map(|(identity, token)| Self { identity, proof: Proof::Session(token) }))
     }
 
-    /// Whether the caller would still be let in to read.
+    /// Whether the caller would still be let in to read. Asking is no use of the session: an open page must not
+    /// keep it open.
     pub(crate) fn is_good(&self, access: &Access) -> bool {
         match &self.proof {
             Proof::None => true,
-            Proof::Session(token) => access.session(token).is_some(),
+            Proof::Session(token) => access.is_open(token),
             Proof::Token(token) => access.token(token).is_some(),
         }
     }

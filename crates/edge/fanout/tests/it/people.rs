@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use perigee_access::Role;
 use perigee_fanout::{Anonymous, Config};
 use serde_json::json;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::client::Client;
-use crate::rig::Rig;
+use crate::rig::{Answer, PATIENCE, Rig};
 
 const MARK: (&str, &str) = ("x-perigee-request", "1");
 
@@ -61,6 +63,43 @@ async fn guessing_is_slowed_down_and_passwords_are_not_repeated() {
     let odd = rig.post("/api/login", &[], &json!({"name": "admin", "password": ["hunter2"]})).await;
     assert_eq!(odd.refusal(), (400, "bad-request".into()));
     assert!(!String::from_utf8_lossy(&odd.body).contains("hunter2"));
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_at_a_time_are_bounded() {
+    let rig = Rig::new().await;
+    let guess = json!({"name": "admin", "password": "hunter2-hunter2"});
+    let answers = join_all((0..64).map(|_| rig.post("/api/login", &[], &guess))).await;
+    let count = |status, code: &str, message: &str| {
+        let is = |answer: &&Answer| {
+            let said = answer.json()["error"]["message"].as_str().unwrap().starts_with(message);
+            said && answer.refusal() == (status, code.into())
+        };
+        answers.iter().filter(is).count()
+    };
+    assert!(count(503, "busy", "too many logins") > 0, "some are turned away before they take a thread");
+    assert!(count(401, "wrong-credentials", "") <= 6, "and no more are checked than one after the other");
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_stream_does_not_keep_a_session_from_being_idle() {
+    let config = Config { anonymous: Anonymous::None, ping: Duration::from_millis(200), ..Config::default() };
+    let people =
+        perigee_access::Config { session_idle: Duration::from_secs(2), ..perigee_access::Config::default() };
+    let rig = Rig::among(people, config).await;
+    rig.access.add("test", "olga", Role::Observer).unwrap();
+    rig.person("olga", "a good long secret");
+    let own = json!({"name": "olga", "password": "a good long secret"});
+    let login = rig.post("/api/login", &[], &own).await;
+    let cookie = login.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let mut client = Client::open(rig.address, &[("cookie", &cookie)], None).await.unwrap();
+    client.settle().await;
+    // Pings keep coming: the wait as a whole has an end.
+    let ended = timeout(PATIENCE, client.hear()).await.expect("the session ends, though it is watched");
+    assert_eq!(ended, Err(1008));
+    assert_eq!(rig.ask("GET", "/api/session", &[("cookie", &cookie)], None).await.status, 401);
     rig.stop().await;
 }
 

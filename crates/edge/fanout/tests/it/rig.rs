@@ -47,7 +47,24 @@ impl Rig {
     }
 
     pub(crate) async fn build(config: Config, telemetry: perigee_telemetry::Config, limits: Limits) -> Self {
-        let state = tempfile::tempdir().unwrap();
+        let people = perigee_access::Config::default();
+        Self::within(tempfile::tempdir().unwrap(), people, config, telemetry, limits).await
+    }
+
+    /// A station whose sessions last as long as `people` says.
+    pub(crate) async fn among(people: perigee_access::Config, config: Config) -> Self {
+        let telemetry = perigee_telemetry::Config::default();
+        Self::within(tempfile::tempdir().unwrap(), people, config, telemetry, Limits::default()).await
+    }
+
+    /// A station in a state directory that is there already.
+    pub(crate) async fn within(
+        state: tempfile::TempDir,
+        people: perigee_access::Config,
+        config: Config,
+        telemetry: perigee_telemetry::Config,
+        limits: Limits,
+    ) -> Self {
         let services = Services {
             http: Listeners::new(limits),
             metrics: Registry::new(),
@@ -60,7 +77,7 @@ impl Rig {
             &services.scoped("link"),
         )
         .unwrap();
-        let access = Access::open(state.path(), &perigee_access::Config::default()).unwrap();
+        let access = Access::open(state.path(), &people).unwrap();
         let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..config };
         let scoped = services.scoped("fanout");
         let (part, handle) =
