@@ -99,19 +99,22 @@ pub(crate) async fn acknowledge(
     };
     let name = station.database.parameter(ParameterId(id)).ok_or_else(missing)?.name.clone();
     let who = caller.identity.name;
+    let refuse = move |error: AcknowledgeError| match error {
+        AcknowledgeError::NoAlarm => missing(),
+        AcknowledgeError::Already(_) => Refusal::new(StatusCode::CONFLICT, "acknowledged", error.to_string()),
+    };
     let state = Arc::clone(&station).blocking(move |station| {
-        let done = station.telemetry.acknowledge(ParameterId(id), &who, &comment);
-        let state = done.map_err(|error| match error {
-            AcknowledgeError::NoAlarm => missing(),
-            AcknowledgeError::Already(_) => {
-                Refusal::new(StatusCode::CONFLICT, "acknowledged", error.to_string())
-            }
-        })?;
-        station
-            .access
-            .audit(&who, "alarm.acknowledge", &name, &comment)
-            .map_err(|e| internal(&e.to_string()))?;
-        Ok(state)
+        let alarm = station.telemetry.alarms().into_iter().find(|alarm| alarm.parameter.0 == id);
+        if let Some(before) = alarm.ok_or_else(missing)?.acknowledged {
+            return Err(refuse(AcknowledgeError::Already(before.by)));
+        }
+        let record = |what: &str| station.access.audit(&who, what, &name, &comment);
+        record("alarm.acknowledge").map_err(|error| internal(&error.to_string()))?;
+        station.telemetry.acknowledge(ParameterId(id), &who, &comment).map_err(|error| {
+            // Somebody was faster since the look above; the refusal is what the caller must hear of.
+            let _ = record("alarm.acknowledge.failed");
+            refuse(error)
+        })
     });
     let state = state.await??;
     json(&Alarm::of(&station, &state).ok_or_else(missing)?)

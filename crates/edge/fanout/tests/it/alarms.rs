@@ -1,6 +1,8 @@
 //! Alarms from the limit to the acknowledgement.
 
-use perigee_access::Role;
+use perigee_access::{Access, Role, Secret};
+use perigee_fanout::Config;
+use perigee_part::http::Limits;
 use serde_json::json;
 
 use crate::client::Client;
@@ -84,5 +86,30 @@ async fn an_alarm_that_ended_unheard_goes_from_the_screens() {
     }
     let listed = rig.get("/api/alarms").await.json()["alarms"].clone();
     assert_eq!((listed.as_array().unwrap().len(), &listed[0]["id"]), (1, &json!(counter)));
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_that_cannot_be_put_on_record_is_not_made() {
+    let state = tempfile::tempdir().unwrap();
+    let access = Access::open(state.path(), &perigee_access::Config::default()).unwrap();
+    let once = access.add("test", "otto", Role::Operator).unwrap();
+    let own = Secret::new("a good long secret");
+    access.change_password("otto", &once, &own, [127, 0, 0, 1].into(), None).unwrap();
+    let token = access.create_token("test", "otto", "test", Role::Operator, None).unwrap();
+    let record = state.path().join("audit.jsonl");
+    std::fs::remove_file(&record).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &record).unwrap();
+
+    let (people, telemetry) = (perigee_access::Config::default(), perigee_telemetry::Config::default());
+    let mut rig = Rig::within(state, people, Config::default(), telemetry, Limits::default()).await;
+    let id = rig.id("/Sat/Voltage").await;
+    rig.source.packets(&[Packet { voltage: 4.5, ..Packet::new(1) }]);
+    let bearer = format!("Bearer {}", token.expose());
+    let path = format!("/api/alarms/{id}/acknowledge");
+    let answer = rig.post(&path, &[("authorization", &bearer)], &json!({"comment": "seen"})).await;
+    assert_eq!(answer.status, 500);
+    let listed = rig.get("/api/alarms").await.json()["alarms"][0].clone();
+    assert_eq!((&listed["id"], &listed["acknowledged"]), (&json!(id), &json!(null)));
     rig.stop().await;
 }
