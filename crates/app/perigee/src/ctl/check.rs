@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use perigee_init::unit::{Complaint, Files, Host, Level, SearchPath, Unit, UnitName};
+use perigee_init::unit::{Complaint, Files, Host, Level, SearchPath, Unit};
 use serde::Serialize;
 
 #[derive(Args)]
@@ -37,10 +37,7 @@ struct Row<'a> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let search = match arguments.path.as_slice() {
-        [] => SearchPath::system(),
-        folders => SearchPath::new(folders.to_vec()),
-    };
+    let search = super::search_path(&arguments.path);
     let host = Host::system();
     let (mut units, mut missing) = (Vec::new(), false);
     for unit in &arguments.units {
@@ -82,8 +79,7 @@ fn read(unit: &str, search: &SearchPath, host: &Host) -> anyhow::Result<Unit> {
     let files = if unit.contains('/') || Path::new(unit).is_file() {
         Files::beside(Path::new(unit)).with_context(|| format!("cannot check {unit}"))?
     } else {
-        let name = UnitName::parse(unit).or_else(|_| UnitName::parse(&format!("{unit}.service")))?;
-        search.find(&name)?
+        search.find(&super::unit_name(unit)?)?
     };
     let sources = files.sources()?;
     Ok(Unit::read(files.name, &sources, host))

@@ -1,4 +1,4 @@
-//! `perigee ctl check`: what is said of a unit, where, and with which exit status.
+//! `perigee ctl check` and `order`: what is said of units, where, and with which exit status.
 
 use std::fs;
 use std::path::Path;
@@ -49,4 +49,31 @@ fn a_unit_that_is_not_there() {
     assert_eq!(text(&output.stderr), "perigee: there is no unit nowhere.service\n");
     assert_eq!(check(folder.path(), &["./nowhere.service"]).status.code(), Some(1));
     assert_eq!(check(folder.path(), &[]).status.code(), Some(2));
+}
+
+#[test]
+fn the_order_of_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("all.target", "[Unit]\nWants=a.service b.service c.service gone.service\nAfter=a.service\n");
+    for (unit, after) in [("a", "b"), ("b", "c"), ("c", "a")] {
+        let text = format!(
+            "[Unit]\nDefaultDependencies=no\nAfter={after}.service\n[Service]\nExecStart=/bin/{unit}\n"
+        );
+        write(&format!("{unit}.service"), &text);
+    }
+    let order = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_perigee"));
+        command.current_dir(folder.path()).args(["ctl", "order", "--path", "."]).args(arguments);
+        command.output().expect("it starts")
+    };
+    let output = order(&["all.target"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(
+        text(&output.stdout),
+        "   1  all.target c.service\n   2  b.service\ncircle: a.service after b.service after c.service; left out: a.service\n"
+    );
+    let rows: Value = serde_json::from_slice(&order(&["--json", "all.target"]).stdout).expect("JSON");
+    assert_eq!(rows["steps"][1][0], "b.service");
+    assert_eq!(order(&["gone"]).status.code(), Some(1));
 }

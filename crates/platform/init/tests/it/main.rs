@@ -4,3 +4,5 @@
 
 mod corpus;
 mod finding;
+mod loading;
+mod random_graphs;

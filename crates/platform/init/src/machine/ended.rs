@@ -1,0 +1,170 @@
+//! What becomes of a unit that is ready, has reloaded or has ended: its job, those that need it, and whether it is
+//! started again.
+
+use std::time::Duration;
+
+use super::{Cause, Effect, Event, JobOutcome, Machine, Outcome, Refusal, Relation, State, UnitId, Verb};
+
+impl Machine {
+    /// Takes what has happened to a unit. False if it does not fit the unit's state: it came too late, and says
+    /// nothing any more.
+    pub fn event(&mut self, unit: UnitId, event: Event, now: Duration) -> bool {
+        self.now = now;
+        let entry = &self.units[unit.index()];
+        let waits = entry.restart_at.is_some() || entry.waits;
+        match (entry.state, event) {
+            (State::Activating, Event::Ready) if !waits => {
+                self.change(unit, Cause::Ready, State::Active);
+                self.end_running(unit, Verb::Start, JobOutcome::Done);
+            }
+            (State::Reloading, Event::Ready) => {
+                self.change(unit, Cause::Reloaded, State::Active);
+                self.end_running(unit, Verb::Reload, JobOutcome::Done);
+            }
+            (State::Reloading, Event::Reloaded(well)) => {
+                self.change(unit, Cause::Reloaded, State::Active);
+                self.end_running(
+                    unit,
+                    Verb::Reload,
+                    if well { JobOutcome::Done } else { JobOutcome::Failed },
+                );
+            }
+            (State::Active, Event::Reloading) => {
+                self.change(unit, Cause::Reload, State::Reloading);
+                let timeout = self.units[unit.index()].spec.start_timeout;
+                self.entry(unit).deadline = timeout.map(|timeout| now.saturating_add(timeout));
+            }
+            (State::Activating, Event::Ended(_)) if waits => return false,
+            (State::Inactive | State::Failed, _) => return false,
+            (_, Event::Ended(outcome)) => self.ended(unit, outcome),
+            (State::Activating | State::Deactivating | State::Reloading, Event::Extend(length)) if !waits => {
+                let longer = now.saturating_add(length);
+                let entry = self.entry(unit);
+                entry.deadline = entry.deadline.map(|deadline| deadline.max(longer));
+            }
+            _ => return false,
+        }
+        self.advance();
+        true
+    }
+
+    /// Ends the job of a unit if it works on what has just come to its end.
+    fn end_running(&mut self, unit: UnitId, verb: Verb, outcome: JobOutcome) {
+        let job = self.job_of(unit).filter(|job| job.running && job.verb == verb).map(|job| job.id);
+        if let Some(id) = job {
+            self.finish(id, outcome);
+        }
+    }
+
+    fn ended(&mut self, unit: UnitId, outcome: Outcome) {
+        let now = self.now;
+        let stopping = self.job_of(unit).is_some_and(super::Job::stops);
+        let entry = self.entry(unit);
+        // What made it stop counts for more than how it went down.
+        let outcome = entry.pending.take().unwrap_or(outcome);
+        entry.outcome = outcome;
+        if entry.state == State::Active && now.saturating_sub(entry.since) >= entry.spec.restart.stable {
+            entry.restarts = 0;
+        }
+        let asked = std::mem::take(&mut entry.asked);
+        if !stopping && !asked && entry.spec.restart.wants(outcome) {
+            let delay = entry.spec.restart.delay_after(entry.restarts);
+            self.change(unit, Cause::Restart, State::Activating);
+            let entry = self.entry(unit);
+            entry.restarts = entry.restarts.saturating_add(1);
+            entry.restart_at = Some(now.saturating_add(delay));
+            self.after_end(unit, outcome);
+            return;
+        }
+        let from = self.state(unit);
+        let cause = match outcome {
+            Outcome::Success if from == State::Deactivating => Cause::Stopped,
+            Outcome::Success => Cause::Done,
+            Outcome::Skipped if from == State::Activating => Cause::Skipped,
+            Outcome::Skipped if from == State::Deactivating => Cause::Stopped,
+            Outcome::Skipped => Cause::Done,
+            _ => Cause::Failure,
+        };
+        self.down(unit, cause);
+    }
+
+    /// A unit is down, and is not started again by itself.
+    pub(super) fn down(&mut self, unit: UnitId, cause: Cause) {
+        let to = match cause {
+            Cause::Failure | Cause::GaveUp => State::Failed,
+            _ => State::Inactive,
+        };
+        self.change(unit, cause, to);
+        self.entry(unit).pending = None;
+        let outcome = self.outcome(unit);
+        self.after_end(unit, outcome);
+        match to {
+            State::Failed => self.trigger(unit, Relation::OnFailure),
+            _ if cause == Cause::Done => self.trigger(unit, Relation::OnSuccess),
+            _ => {}
+        }
+    }
+
+    /// Ends the job of a unit that has gone, and tells those that need it.
+    fn after_end(&mut self, unit: UnitId, outcome: Outcome) {
+        let job = self.job_of(unit).map(|job| (job.id, job.verb, job.running));
+        match job {
+            Some((id, Verb::Stop, _)) => self.finish(id, JobOutcome::Done),
+            Some((id, Verb::Restart, _)) => self.turn_to_start(id),
+            Some((id, Verb::Reload, _)) => self.finish(id, JobOutcome::Failed),
+            Some((id, Verb::Start, true)) => match outcome {
+                Outcome::Success => self.finish(id, JobOutcome::Done),
+                Outcome::Skipped => self.finish(id, JobOutcome::Skipped),
+                _ => {
+                    self.finish(id, JobOutcome::Failed);
+                    self.fail_dependents(unit);
+                }
+            },
+            Some((_, Verb::Start, false)) | None => {}
+        }
+        // Who is bound to it goes with it, unless it comes back at once.
+        let back = self.job_of(unit).is_some_and(super::Job::starts);
+        let bound: Vec<_> = self.graph.from(unit, Relation::BindsTo).to_vec();
+        for other in bound.into_iter().filter(|_| !back) {
+            let state = self.state(other);
+            let stops = self.job_of(other).is_some_and(super::Job::stops);
+            if !state.is_down() && state != State::Deactivating && !stops {
+                // Stopping cannot be refused: it starts nothing.
+                let _ = self.enqueue(Verb::Stop, other);
+            }
+        }
+    }
+
+    /// Jobs that start units which need this one, and wait, have failed.
+    pub(super) fn fail_dependents(&mut self, unit: UnitId) {
+        for relation in [Relation::Requires, Relation::BindsTo, Relation::Requisite] {
+            for other in self.graph.from(unit, relation).to_vec() {
+                let job = self.job_of(other).filter(|job| job.verb == Verb::Start && !job.running);
+                let Some(id) = job.map(|job| job.id) else { continue };
+                let entry = &self.units[other.index()];
+                if entry.state.is_active() {
+                    continue;
+                }
+                if entry.waits {
+                    self.forget_restart(other);
+                }
+                self.finish(id, JobOutcome::Dependency);
+                self.fail_dependents(other);
+            }
+        }
+    }
+
+    /// Starts the units that follow on the end of this one.
+    pub(super) fn trigger(&mut self, unit: UnitId, relation: Relation) {
+        for other in self.graph.to(unit, relation).to_vec() {
+            // Two units that start each other when they fail would do so for ever.
+            let started = match self.is_at_limit(other) {
+                true => Err(Refusal::StartLimit(self.name(other).to_owned())),
+                false => self.enqueue(Verb::Start, other),
+            };
+            if let Err(why) = started {
+                self.effects.push_back(Effect::NotStarted(other, why));
+            }
+        }
+    }
+}

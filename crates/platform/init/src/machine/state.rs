@@ -1,0 +1,172 @@
+//! The states of a unit, and every way from one to another.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::value::Signal;
+
+/// What a unit is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Nothing; it was not started, or has ended well.
+    Inactive,
+    /// It is being started, or waits to be started again.
+    Activating,
+    /// It is there.
+    Active,
+    /// It is there, and reads its configuration again.
+    Reloading,
+    /// It is being stopped.
+    Deactivating,
+    /// It has ended badly, and is not started again by itself.
+    Failed,
+}
+
+/// Why a unit goes from one state to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// A job starts it.
+    Start,
+    /// It has said that it is ready.
+    Ready,
+    /// It has done what it was started for, or ended well.
+    Done,
+    /// It was not started, since a condition does not hold.
+    Skipped,
+    /// It has ended badly, or could not be started.
+    Failure,
+    /// It has ended, and will be started again after a while.
+    Restart,
+    /// It was started too often.
+    StartLimit,
+    /// A job stops it.
+    Stop,
+    /// It took too long to start.
+    Timeout,
+    /// It is stopped.
+    Stopped,
+    /// It could not be stopped, not even by force.
+    GaveUp,
+    /// A job reloads it, or it has said that it reloads by itself.
+    Reload,
+    /// It has reloaded, or has not done so in time.
+    Reloaded,
+    /// Its failure is forgotten.
+    Reset,
+}
+
+use Cause as C;
+use State::{Activating, Active, Deactivating, Failed, Inactive, Reloading};
+
+/// Every legal transition. Nothing else changes a state.
+pub const TRANSITIONS: [(State, Cause, State); 29] = [
+    (Inactive, C::Start, Activating),
+    (Inactive, C::StartLimit, Failed),
+    (Failed, C::Start, Activating),
+    (Failed, C::StartLimit, Failed),
+    (Failed, C::Reset, Inactive),
+    // Started again after it has waited.
+    (Activating, C::Start, Activating),
+    (Activating, C::Ready, Active),
+    (Activating, C::Done, Inactive),
+    (Activating, C::Skipped, Inactive),
+    (Activating, C::Failure, Failed),
+    (Activating, C::Restart, Activating),
+    (Activating, C::StartLimit, Failed),
+    (Activating, C::Timeout, Deactivating),
+    (Activating, C::Stop, Deactivating),
+    // While it waited there was nothing to stop.
+    (Activating, C::Stopped, Inactive),
+    (Active, C::Done, Inactive),
+    (Active, C::Failure, Failed),
+    (Active, C::Restart, Activating),
+    (Active, C::Reload, Reloading),
+    (Active, C::Stop, Deactivating),
+    (Reloading, C::Reloaded, Active),
+    (Reloading, C::Done, Inactive),
+    (Reloading, C::Failure, Failed),
+    (Reloading, C::Restart, Activating),
+    (Reloading, C::Stop, Deactivating),
+    (Deactivating, C::Stopped, Inactive),
+    (Deactivating, C::Failure, Failed),
+    (Deactivating, C::Restart, Activating),
+    (Deactivating, C::GaveUp, Failed),
+];
+
+/// Whether a unit may go from one state to another for this cause.
+pub fn is_legal(from: State, cause: Cause, to: State) -> bool {
+    TRANSITIONS.contains(&(from, cause, to))
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [State; 6] = [Inactive, Activating, Active, Reloading, Deactivating, Failed];
+
+    /// Whether the unit is there.
+    pub fn is_active(self) -> bool {
+        matches!(self, Active | Reloading)
+    }
+
+    /// Whether nothing of it runs, and nothing will by itself.
+    pub fn is_down(self) -> bool {
+        matches!(self, Inactive | Failed)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Inactive => "inactive",
+            Activating => "activating",
+            Active => "active",
+            Reloading => "reloading",
+            Deactivating => "deactivating",
+            Failed => "failed",
+        })
+    }
+}
+
+/// How a unit has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Well.
+    Success,
+    /// It was not started, since a condition does not hold.
+    Skipped,
+    /// With this exit status.
+    ExitCode(u8),
+    /// By this signal.
+    Signal(Signal),
+    /// By this signal, leaving a core.
+    Core(Signal),
+    /// It took too long.
+    Timeout,
+    /// It did not say in time that it lives.
+    Watchdog,
+    /// It did not do what it must to be ready.
+    Protocol,
+    /// It could not be started: no such program, no such user, no memory.
+    Resources,
+    /// It was started too often.
+    StartLimit,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Success => f.write_str("success"),
+            Outcome::Skipped => f.write_str("skipped"),
+            Outcome::ExitCode(code) => write!(f, "exit-code {code}"),
+            Outcome::Signal(signal) => write!(f, "signal {signal}"),
+            Outcome::Core(signal) => write!(f, "core-dump {signal}"),
+            Outcome::Timeout => f.write_str("timeout"),
+            Outcome::Watchdog => f.write_str("watchdog"),
+            Outcome::Protocol => f.write_str("protocol"),
+            Outcome::Resources => f.write_str("resources"),
+            Outcome::StartLimit => f.write_str("start-limit"),
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! One story a test: what goes in, and the trace of what comes out.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::*;
+use crate::unit::ExitStatuses;
+use crate::value::Signal;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A machine that writes down what it does.
+struct Story(Machine);
+
+impl Story {
+    fn of(specs: impl IntoIterator<Item = Spec>) -> Story {
+        Story(Machine::new(specs.into_iter().collect()))
+    }
+
+    fn ask(&mut self, verb: Verb, unit: &str, at: u64) -> String {
+        let unit = self.0.unit(unit).expect(unit);
+        match self.0.request(verb, unit, seconds(at)) {
+            Ok(_) => self.trace(),
+            Err(refusal) => refusal.to_string(),
+        }
+    }
+
+    fn say(&mut self, unit: &str, event: Event, at: u64) -> String {
+        let unit = self.0.unit(unit).expect(unit);
+        self.0.event(unit, event, seconds(at));
+        self.trace()
+    }
+
+    fn tick(&mut self, at: u64) -> String {
+        self.0.tick(seconds(at));
+        self.trace()
+    }
+
+    /// The effects since the last one, in short.
+    fn trace(&mut self) -> String {
+        let mut words = Vec::new();
+        while let Some(effect) = self.0.effect() {
+            let name = |unit: UnitId| self.0.name(unit).to_owned();
+            words.push(match effect {
+                Effect::Start(unit) => format!("start {}", name(unit)),
+                Effect::Stop(unit) => format!("stop {}", name(unit)),
+                Effect::Kill(unit) => format!("kill {}", name(unit)),
+                Effect::Reload(unit) => format!("reload {}", name(unit)),
+                Effect::Changed(change) => format!("{}={}", name(change.unit), change.to),
+                Effect::JobDone(_, unit, verb, outcome) => {
+                    format!("{verb:?} {} {outcome:?}", name(unit)).to_lowercase()
+                }
+                Effect::Cycle(units, cut) => {
+                    let units: Vec<_> = units.into_iter().map(name).collect();
+                    format!("cycle {} without {}", units.join(","), cut.map_or("an order".to_owned(), name))
+                }
+                Effect::NotStarted(unit, why) => format!("{} not started: {why}", name(unit)),
+            });
+        }
+        words.join("; ")
+    }
+}
+
+use Relation::{
+    After, BindsTo, Conflicts, OnFailure, OnSuccess, PartOf, ReloadTo, Requires, Requisite, Wants,
+};
+
+fn exit(code: u8) -> Event {
+    Event::Ended(Outcome::ExitCode(code))
+}
+
+const DONE: Event = Event::Ended(Outcome::Success);
+
+#[test]
+fn one_unit_starts_reloads_and_stops() {
+    let mut story = Story::of([Spec { can_reload: true, ..Spec::new("a") }]);
+    assert_eq!(story.ask(Verb::Reload, "a", 0), "a is not active");
+    assert_eq!(story.ask(Verb::Start, "a", 0), "a=activating; start a");
+    assert_eq!(story.say("a", Event::Ready, 1), "a=active; start a done");
+    assert_eq!(story.ask(Verb::Reload, "a", 2), "a=reloading; reload a");
+    assert_eq!(story.say("a", Event::Reloaded(true), 3), "a=active; reload a done");
+    assert_eq!(story.ask(Verb::Stop, "a", 4), "a=deactivating; stop a");
+    assert_eq!(story.say("a", DONE, 5), "a=inactive; stop a done");
+    assert_eq!(story.ask(Verb::Stop, "a", 6), "stop a done");
+    assert_eq!(story.0.jobs().count(), 0);
+    assert_eq!(story.say("a", Event::Ready, 7), "", "what comes too late says nothing");
+}
+
+#[test]
+fn units_start_side_by_side_as_far_as_order_allows() {
+    let mut story = Story::of([
+        Spec::new("all").with(Wants, "a").with(Wants, "b").with(Wants, "c").with(After, "c"),
+        Spec::new("a"),
+        Spec::new("b"),
+        Spec::new("c").with(After, "a").with(After, "b"),
+    ]);
+    assert_eq!(story.ask(Verb::Start, "all", 0), "a=activating; start a; b=activating; start b");
+    assert_eq!(story.say("b", Event::Ready, 1), "b=active; start b done");
+    assert_eq!(story.say("a", exit(1), 1), "a=failed; start a failed; c=activating; start c");
+    assert_eq!(story.say("c", Event::Ready, 2), "c=active; start c done; all=activating; start all");
+    assert_eq!(story.say("all", Event::Ready, 2), "all=active; start all done");
+    // Stopping takes the order backwards.
+    let stop = story.ask(Verb::Stop, "b", 3) + &story.ask(Verb::Stop, "c", 3);
+    assert_eq!(stop, "b=deactivating; stop bc=deactivating; stop c");
+}
+
+#[test]
+fn stopping_takes_the_order_backwards() {
+    let specs = [Spec::new("a"), Spec::new("b").with(Requires, "a").with(After, "a")];
+    let mut story = Story::of(specs);
+    story.ask(Verb::Start, "b", 0);
+    story.say("a", Event::Ready, 0);
+    assert_eq!(story.say("b", Event::Ready, 0), "b=active; start b done");
+    assert_eq!(story.ask(Verb::Stop, "a", 1), "b=deactivating; stop b");
+    assert_eq!(story.say("b", DONE, 2), "b=inactive; stop b done; a=deactivating; stop a");
+    assert_eq!(story.say("a", DONE, 3), "a=inactive; stop a done");
+}
+
+#[test]
+fn who_requires_what_fails_is_not_started() {
+    let mut story = Story::of([
+        Spec::new("a"),
+        Spec::new("b").with(Requires, "a").with(After, "a"),
+        Spec::new("c").with(BindsTo, "b").with(After, "b"),
+        Spec::new("d").with(Requires, "nowhere"),
+        Spec::new("e").with(Wants, "d"),
+        Spec::new("f").with(Requisite, "a"),
+    ]);
+    assert_eq!(story.ask(Verb::Start, "c", 0), "a=activating; start a");
+    assert_eq!(
+        story.say("a", exit(3), 0),
+        "a=failed; start a failed; start b dependency; start c dependency"
+    );
+    assert_eq!(story.ask(Verb::Start, "d", 1), "d needs nowhere, which does not exist");
+    assert_eq!(
+        story.ask(Verb::Start, "e", 1),
+        "d not started: d needs nowhere, which does not exist; e=activating; start e"
+    );
+    assert_eq!(story.ask(Verb::Start, "f", 1), "start f dependency");
+}
+
+#[test]
+fn bound_units_go_together_required_ones_stop_together() {
+    let mut story = Story::of([
+        Spec::new("a"),
+        Spec::new("bound").with(BindsTo, "a").with(After, "a"),
+        Spec::new("needs").with(Requires, "a").with(After, "a"),
+        Spec::new("part").with(PartOf, "a"),
+    ]);
+    for unit in ["bound", "needs", "part"] {
+        story.ask(Verb::Start, unit, 0);
+        story.say("a", Event::Ready, 0);
+        story.say(unit, Event::Ready, 0);
+    }
+    assert_eq!(story.say("a", exit(1), 1), "a=failed; bound=deactivating; stop bound");
+    assert_eq!(story.say("bound", DONE, 1), "bound=inactive; stop bound done");
+    assert_eq!(
+        story.ask(Verb::Stop, "a", 2),
+        "needs=deactivating; stop needs; part=deactivating; stop part",
+        "a waits for those that come after it"
+    );
+    assert_eq!(story.say("needs", DONE, 2), "needs=inactive; stop needs done; stop a done");
+}
+
+#[test]
+fn restarting_takes_dependents_along() {
+    let mut story = Story::of([
+        Spec::new("a"),
+        Spec::new("b").with(Requires, "a").with(After, "a"),
+        Spec::new("c").with(PartOf, "a"),
+    ]);
+    story.ask(Verb::Start, "b", 0);
+    story.say("a", Event::Ready, 0);
+    story.say("b", Event::Ready, 0);
+    assert_eq!(story.ask(Verb::Restart, "a", 1), "b=deactivating; stop b", "c is not there, and stays so");
+    assert_eq!(story.say("b", DONE, 1), "b=inactive; a=deactivating; stop a");
+    assert_eq!(story.say("a", DONE, 1), "a=inactive; a=activating; start a");
+    assert_eq!(story.say("a", Event::Ready, 1), "a=active; start a done; b=activating; start b");
+}
+
+#[test]
+fn units_that_exclude_each_other() {
+    let mut story = Story::of([
+        Spec::new("a").with(Conflicts, "b"),
+        Spec::new("b"),
+        Spec::new("both").with(Requires, "a").with(Requires, "b"),
+        Spec::new("either").with(Requires, "a").with(Wants, "b"),
+    ]);
+    story.ask(Verb::Start, "b", 0);
+    story.say("b", Event::Ready, 0);
+    assert_eq!(story.ask(Verb::Start, "a", 1), "b=deactivating; stop b");
+    assert_eq!(story.say("b", DONE, 2), "b=inactive; stop b done; a=activating; start a");
+    // The other way round as well, also before it is there.
+    assert_eq!(story.ask(Verb::Start, "b", 3), "start a cancelled; a=deactivating; stop a");
+    assert_eq!(story.say("a", DONE, 4), "a=inactive; stop a done; b=activating; start b");
+    assert_eq!(story.ask(Verb::Start, "both", 5), "both would have to be started and stopped at once");
+    let story = story.ask(Verb::Start, "either", 5);
+    assert!(story.starts_with("b not started: b would have to be"), "{story}");
+}
+
+#[test]
+fn contrary_requests_cancel() {
+    let mut story = Story::of([Spec::new("a")]);
+    story.ask(Verb::Start, "a", 0);
+    assert_eq!(story.ask(Verb::Stop, "a", 1), "start a cancelled; a=deactivating; stop a");
+    assert_eq!(story.ask(Verb::Start, "a", 2), "stop a cancelled");
+    assert_eq!(story.say("a", DONE, 3), "a=inactive; a=activating; start a");
+    assert_eq!(story.ask(Verb::Start, "a", 4), "", "the same request is the same job");
+    assert_eq!(story.say("a", Event::Ready, 5), "a=active; start a done");
+}
+
+#[test]
+fn too_slow_to_start_and_too_slow_to_stop() {
+    let mut story = Story::of([Spec::new("a")]);
+    story.ask(Verb::Start, "a", 0);
+    assert_eq!(story.0.timeout(), Some(seconds(90)));
+    assert_eq!(story.say("a", Event::Extend(seconds(100)), 50), "");
+    assert_eq!(story.tick(149), "");
+    assert_eq!(story.tick(150), "a=deactivating; stop a");
+    assert_eq!(story.tick(240), "kill a");
+    assert_eq!(story.say("a", DONE, 241), "a=failed; start a failed");
+    assert_eq!(story.0.outcome(story.0.unit("a").expect("a")), Outcome::Timeout);
+    story.ask(Verb::Start, "a", 250);
+    story.say("a", Event::Ready, 250);
+    story.ask(Verb::Stop, "a", 300);
+    story.tick(390);
+    assert_eq!(story.tick(480), "a=failed; stop a done", "nothing helps, and nobody waits for ever");
+    assert_eq!(story.0.timeout(), None);
+}
+
+#[test]
+fn a_job_that_waits_too_long() {
+    let slow = Spec { start_timeout: None, ..Spec::new("slow") };
+    let mut story = Story::of([
+        slow,
+        Spec { job_timeout: Some(seconds(5)), ..Spec::new("a").with(Requires, "slow").with(After, "slow") },
+    ]);
+    assert_eq!(story.ask(Verb::Start, "a", 0), "slow=activating; start slow");
+    assert_eq!(story.tick(5), "start a timeout");
+}
+
+fn restarting(policy: RestartPolicy) -> Spec {
+    Spec { restart: Restart { policy, ..Restart::default() }, ..Spec::new("a") }
+}
+
+#[test]
+fn restarts_have_a_limit_and_stopping_cancels_them() {
+    let mut story = Story::of([restarting(RestartPolicy::Always).with(OnFailure, "b"), Spec::new("b")]);
+    story.ask(Verb::Start, "a", 0);
+    story.say("a", Event::Ready, 0);
+    assert_eq!(story.say("a", exit(1), 0), "a=activating");
+    assert_eq!(story.ask(Verb::Stop, "a", 0), "a=inactive; stop a done");
+    assert_eq!((story.tick(9), story.0.timeout()), (String::new(), None));
+    for start in 1..=4 {
+        assert_eq!(story.ask(Verb::Start, "a", 9), "a=activating; start a", "start {start}");
+        story.say("a", Event::Ready, 9);
+        story.say("a", DONE, 9);
+    }
+    assert_eq!(story.tick(10), "a=activating; start a", "the first start is ten seconds ago");
+    story.say("a", Event::Ready, 10);
+    story.say("a", DONE, 10);
+    assert_eq!(story.tick(11), "a=failed; start a failed; b=activating; start b");
+    assert_eq!(story.ask(Verb::Start, "a", 11), "a=failed; start a failed");
+    let a = story.0.unit("a").expect("a");
+    story.0.reset_failed(a, seconds(12));
+    assert_eq!(story.trace(), "a=inactive");
+    assert_eq!(story.ask(Verb::Start, "a", 12), "a=activating; start a");
+}
+
+#[test]
+fn the_delay_grows_and_begins_anew_after_a_good_run() {
+    let mut spec = restarting(RestartPolicy::OnFailure);
+    spec.start_limit_burst = 0;
+    (spec.restart.delay, spec.restart.steps, spec.restart.longest) = (seconds(1), 3, seconds(64));
+    spec.restart.stable = seconds(1000);
+    let mut story = Story::of([spec]);
+    story.ask(Verb::Start, "a", 0);
+    let mut at = 0;
+    let mut next = |story: &mut Story, run: u64| {
+        story.say("a", Event::Ready, at);
+        story.say("a", exit(1), at + run);
+        let due = story.0.timeout().expect("it is started again").as_secs_f64().round() as u64;
+        let delay = due - at - run;
+        at = due + 1;
+        assert_eq!(story.tick(at), "a=activating; start a");
+        delay
+    };
+    let delays: Vec<_> = [0, 0, 999, 0, 0, 1000, 0].map(|run| next(&mut story, run)).into();
+    assert_eq!(delays, [1, 4, 16, 64, 64, 1, 4]);
+    assert_eq!(story.say("a", DONE, 9999), "a=inactive; start a done", "it has not failed");
+}
+
+#[test]
+fn who_is_started_again_by_which_policy() {
+    let sig = |text: &str| Signal::parse(text).expect(text);
+    let outcomes = [
+        Outcome::Success,
+        Outcome::ExitCode(1),
+        Outcome::Signal(sig("KILL")),
+        Outcome::Core(sig("SEGV")),
+        Outcome::Timeout,
+        Outcome::Watchdog,
+        Outcome::Resources,
+        Outcome::Skipped,
+        Outcome::StartLimit,
+    ];
+    // The table of systemd.service(5).
+    for (policy, expected) in [
+        (RestartPolicy::No, "0000000"),
+        (RestartPolicy::Always, "1111111"),
+        (RestartPolicy::OnSuccess, "1000000"),
+        (RestartPolicy::OnFailure, "0111111"),
+        (RestartPolicy::OnAbnormal, "0011110"),
+        (RestartPolicy::OnAbort, "0011000"),
+        (RestartPolicy::OnWatchdog, "0000010"),
+    ] {
+        let restart = Restart { policy, ..Restart::default() };
+        let found: String =
+            outcomes.map(|outcome| if restart.wants(outcome) { '1' } else { '0' }).iter().collect();
+        assert_eq!(found, format!("{expected}00"), "{policy:?}");
+    }
+    let never = ExitStatuses { codes: vec![1], signals: vec![sig("KILL")] };
+    let restart = Restart { policy: RestartPolicy::Always, never, ..Restart::default() };
+    assert!(!restart.wants(Outcome::ExitCode(1)) && !restart.wants(Outcome::Signal(sig("KILL"))));
+    let ever = ExitStatuses { codes: vec![7], signals: Vec::new() };
+    let restart = Restart { ever, ..Restart::default() };
+    assert!(restart.wants(Outcome::ExitCode(7)) && !restart.wants(Outcome::ExitCode(8)));
+}
+
+#[test]
+fn circles_are_named_and_cut_where_least_is_lost() {
+    let mut story = Story::of([
+        Spec::new("all").with(Wants, "a").with(Wants, "b").with(Wants, "c").with(Requires, "d"),
+        Spec::new("a").with(After, "b"),
+        Spec::new("b").with(After, "c").with(After, "d"),
+        Spec::new("c").with(After, "a").with(After, "x"),
+        // A longer circle through the same units.
+        Spec::new("d").with(After, "x"),
+        Spec::new("x").with(After, "b").with(Requires, "b"),
+        Spec::new("needs").with(Requires, "a").with(Requires, "b").with(Requires, "c"),
+    ]);
+    assert_eq!(
+        story.ask(Verb::Start, "all", 0),
+        "cycle a,b,c without a; all=activating; start all; c=activating; start c; d=activating; start d"
+    );
+    assert_eq!(
+        story.ask(Verb::Start, "needs", 0),
+        "the units come after each other in a circle: a after b after c"
+    );
+}
+
+#[test]
+fn stopping_in_a_circle_is_not_refused() {
+    let mut story = Story::of([
+        Spec::new("a").with(After, "b").with(Requires, "b"),
+        Spec::new("b").with(After, "c"),
+        Spec::new("c").with(After, "a").with(Requires, "a"),
+    ]);
+    for unit in ["b", "a", "c"] {
+        // One after the other they are no circle.
+        story.ask(Verb::Start, unit, 0);
+        story.say(unit, Event::Ready, 0);
+    }
+    assert_eq!(story.ask(Verb::Stop, "b", 1), "cycle a,b,c without an order; b=deactivating; stop b");
+    assert_eq!(story.say("b", DONE, 1), "b=inactive; stop b done; c=deactivating; stop c");
+}
+
+#[test]
+fn what_follows_on_an_end() {
+    let mut story = Story::of([
+        Spec::new("a").with(OnFailure, "bad").with(OnSuccess, "good"),
+        Spec::new("bad").with(OnFailure, "a"),
+        Spec::new("good"),
+        Spec { can_reload: true, ..Spec::new("r").with(ReloadTo, "s") },
+        Spec { can_reload: true, ..Spec::new("s") },
+    ]);
+    story.ask(Verb::Start, "a", 0);
+    assert_eq!(story.say("a", exit(1), 0), "a=failed; start a failed; bad=activating; start bad");
+    // Each starts the other when it fails; the limit ends it.
+    let mut starts = 2;
+    for _ in 0..20 {
+        for unit in ["bad", "a"] {
+            starts += story.say(unit, exit(1), 0).matches("; start ").count() / 2;
+        }
+    }
+    assert_eq!(starts, 10);
+    let mut other = Story::of([Spec::new("a").with(OnSuccess, "good"), Spec::new("good")]);
+    other.ask(Verb::Start, "a", 0);
+    assert_eq!(other.say("a", DONE, 0), "a=inactive; start a done; good=activating; start good");
+    for unit in ["r", "s"] {
+        story.ask(Verb::Start, unit, 20);
+        story.say(unit, Event::Ready, 20);
+    }
+    assert_eq!(story.ask(Verb::Reload, "r", 21), "r=reloading; reload r; s=reloading; reload s");
+}
+
+/// What follows on a failure may need the very unit that failed: it is not asked for without end.
+#[test]
+fn a_failure_that_needs_itself() {
+    let mut story = Story::of([
+        Spec { start_limit_burst: 1, ..Spec::new("a").with(OnFailure, "b") },
+        Spec::new("b").with(Requires, "a").with(After, "a"),
+    ]);
+    story.ask(Verb::Start, "a", 0);
+    assert_eq!(
+        story.say("a", exit(1), 0),
+        "a=failed; start a failed; a=failed; start a failed; start b dependency; a=failed; start a failed; start b dependency"
+    );
+}
+
+#[test]
+fn a_unit_may_reload_by_itself() {
+    let mut story = Story::of([Spec::new("a")]);
+    story.ask(Verb::Start, "a", 0);
+    story.say("a", Event::Ready, 0);
+    assert_eq!(story.say("a", Event::Reloading, 1), "a=reloading");
+    assert_eq!(story.say("a", Event::Ready, 2), "a=active");
+    story.say("a", Event::Reloading, 3);
+    assert_eq!(story.tick(93), "a=active", "it has not said so in time");
+}
+
+#[test]
+fn a_condition_that_does_not_hold() {
+    let mut story = Story::of([Spec::new("a"), Spec::new("b").with(Requires, "a").with(After, "a")]);
+    story.ask(Verb::Start, "b", 0);
+    assert_eq!(
+        story.say("a", Event::Ended(Outcome::Skipped), 0),
+        "a=inactive; start a skipped; b=activating; start b"
+    );
+}
+
+/// Every pair of states, with every cause: legal if and only if the table has it.
+#[test]
+fn the_table_is_the_only_truth() {
+    let rows: BTreeSet<_> = TRANSITIONS.into_iter().collect();
+    assert_eq!(rows.len(), TRANSITIONS.len(), "a row stands twice");
+    // A cause leads from a state to one other only.
+    let ways: BTreeSet<_> = TRANSITIONS.iter().map(|(from, cause, _)| (from, cause)).collect();
+    assert_eq!(ways.len(), TRANSITIONS.len());
+    for state in State::ALL {
+        assert!(TRANSITIONS.iter().any(|(from, ..)| *from == state), "no way out of {state}");
+        assert!(TRANSITIONS.iter().any(|(_, _, to)| *to == state), "no way into {state}");
+    }
+}
