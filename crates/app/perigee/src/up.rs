@@ -143,38 +143,59 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
         true => ("page", configuration.fanout.listen),
         false => ("admin", configuration.admin.listen),
     };
-    // Hashing a password takes long by design: as long as all the rest of a first start.
+    // Hashing a password takes long by design, longer than all the rest of a first start: the station is
+    // ready meanwhile.
     let first_admin = {
         let access = access.clone();
-        std::thread::spawn(move || access.first_admin())
+        runtime.spawn_blocking(move || make_first_admin(&access))
     };
-    let wired = wire(&mut node, configuration, &access, wanted);
-    let first_admin = first_admin.join().map_err(|_| anyhow!("making the first account failed"))?;
-    // Told whether the rest went well or not: it will not be told again.
-    if let Some(password) = first_admin? {
-        say(&format!("account  admin, one-time password {} (shown only now)", password.expose()));
+    if let Err(error) = wire(&mut node, configuration, &access, wanted) {
+        runtime.block_on(first_admin)??;
+        return Err(error.into());
     }
-    wired?;
     let address = services.http.local_address(listen);
-
     let readiness = node.readiness();
-    runtime.spawn(async move {
+    let announced = async move {
+        first_admin.await??;
         readiness.ready().await;
         if let Some(address) = address {
             say(&format!("{name:<8} http://{address}/"));
         }
-    });
+        anyhow::Ok(())
+    };
+    let mut failure = None;
     let ended = runtime.block_on(node.run(async {
-        if let Err(error) = node::stop_on_signals().await {
-            tracing::error!(target: "node", %error, "cannot listen for signals");
+        let signalled = async {
+            if let Err(error) = node::stop_on_signals().await {
+                tracing::error!(target: "node", %error, "cannot listen for signals");
+            }
+        };
+        tokio::pin!(signalled);
+        tokio::select! {
+            () = &mut signalled => {}
+            announced = announced => match announced {
+                Ok(()) => signalled.await,
+                Err(error) => failure = Some(error),
+            },
         }
     }));
     // Threads that block are not waited for: what they hold is safe against a kill.
     runtime.shutdown_timeout(Duration::from_millis(200));
+    if let Some(error) = failure {
+        return Err(error);
+    }
     if ended.late.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     Err(anyhow!("did not finish in time: {}", ended.late.join(", ")))
+}
+
+/// Makes the first account and tells its one-time password: at once, for it will not be told again.
+fn make_first_admin(access: &Access) -> anyhow::Result<()> {
+    if let Some(password) = access.first_admin().context("making the first account")? {
+        say(&format!("account  admin, one-time password {} (shown only now)", password.expose()));
+    }
+    Ok(())
 }
 
 /// Makes sure that no other node works in the same state directory, for as long as the file is held.
