@@ -31,7 +31,7 @@ const NUMBER_AT: usize = 8;
 /// no more than one in a hundred.
 const COMPARED_RATES: [u64; 4] = [1_000, 500, 250, 125];
 /// 200,000 values a second and a little more.
-const FULL_RATE: u64 = 7_500;
+const FULL_RATE: u64 = 7_700;
 /// Nothing comes for so long: the rest was lost.
 const PATIENCE: Duration = Duration::from_secs(3);
 
