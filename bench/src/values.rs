@@ -116,7 +116,12 @@ impl Sink for Chain {
     fn packet(&mut self, packet: &ReceivedPacket<'_>) {
         if packet.octets[0] & 0x07 != 0x07 || packet.octets[1] != 0xFF {
             let received = self.received;
-            self.downlink.packet(PacketReport { received, vcid: Some(packet.vcid), octets: packet.octets });
+            self.downlink.packet(PacketReport {
+                received,
+                scid: Some(packet.scid),
+                vcid: Some(packet.vcid),
+                octets: packet.octets,
+            });
         }
     }
 }

@@ -123,6 +123,7 @@ export interface Rejections {
 
 export interface Channel {
   link: string;
+  scid: number | null;
   vcid: number | null;
   apid: number | null;
   spans: [start: number, end: number, count: number][];

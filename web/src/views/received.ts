@@ -39,7 +39,7 @@ export function drawReceived(element: HTMLElement, station: Station): () => void
           ${problem ? html`<p class="pg-problem">${problem}</p>` : ''}
           <div class="pg-scroll">
             <table class="pg-table pg-table--spans">
-              <thead><tr><th>Link</th><th>VC</th><th>APID</th><th>Received</th><th>Missing</th><th>In time</th></tr></thead>
+              <thead><tr><th>Link</th><th>Spacecraft</th><th>VC</th><th>APID</th><th>Received</th><th>Missing</th><th>In time</th></tr></thead>
               <tbody>${channels.map((channel) => drawChannel(channel, start, end))}</tbody>
             </table>
             ${channels.length === 0 && !problem ? html`<p class="pg-empty">Nothing was received in this time.</p>` : ''}
@@ -69,7 +69,7 @@ export function drawReceived(element: HTMLElement, station: Station): () => void
   };
 }
 
-function drawChannel({ link, vcid, apid, spans, gaps }: Channel, start: number, end: number): TemplateResult {
+function drawChannel({ link, scid, vcid, apid, spans, gaps }: Channel, start: number, end: number): TemplateResult {
   const sum = (parts: [number, number, number][]) => parts.reduce((total, [, , count]) => total + count, 0);
   const x = (t: number) => ((Math.min(Math.max(t, start), end) - start) / (end - start)) * WIDTH;
   const bar = (className: string, [from, to, count]: [number, number, number], word: string) =>
@@ -77,6 +77,7 @@ function drawChannel({ link, vcid, apid, spans, gaps }: Channel, start: number, 
   const missing = sum(gaps);
   return html`<tr>
     <td>${link}</td>
+    <td>${scid ?? ''}</td>
     <td>${vcid ?? ''}</td>
     <td>${apid ?? 'frames'}</td>
     <td class="pg-table__number">${formatCount(sum(spans))}</td>

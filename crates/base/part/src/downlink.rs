@@ -14,8 +14,8 @@ pub struct FrameReport<'a> {
     pub scid: u16,
     /// Virtual channel identifier.
     pub vcid: u8,
-    /// Virtual channel frame count.
-    pub vcfc: u64,
+    /// Virtual channel frame count; `None` where the frame carries none, as USLP frames may.
+    pub vcfc: Option<u64>,
     /// The transfer frame.
     pub octets: &'a [u8],
 }
@@ -25,6 +25,8 @@ pub struct FrameReport<'a> {
 pub struct PacketReport<'a> {
     /// When its last octets reached this machine.
     pub received: Timestamp,
+    /// The spacecraft it came from; `None` where packets arrive bare.
+    pub scid: Option<u16>,
     /// The virtual channel it came on; `None` where packets arrive bare.
     pub vcid: Option<u8>,
     /// The whole packet with its header.

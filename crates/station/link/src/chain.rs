@@ -158,13 +158,15 @@ impl<'a> Shown<'a> {
         Self { downlink, tally, received }
     }
 
-    fn packet(&mut self, vcid: Option<u8>, octets: &[u8]) {
+    /// A packet of a spacecraft and virtual channel, or a bare one.
+    fn packet(&mut self, channel: Option<(u16, u8)>, octets: &[u8]) {
         if is_idle(octets) {
             return;
         }
         self.tally.totals.packets += 1;
         self.tally.last_packet = Some(self.received);
-        self.downlink.packet(PacketReport { received: self.received, vcid, octets });
+        let (scid, vcid) = channel.unzip();
+        self.downlink.packet(PacketReport { received: self.received, scid, vcid, octets });
     }
 
     fn piece(&mut self, piece: Piece<'_>) {
@@ -203,13 +205,13 @@ impl Sink for Shown<'_> {
             received: self.received,
             scid: frame.scid.unwrap_or_default(),
             vcid: frame.vcid.unwrap_or_default(),
-            vcfc: frame.vcfc.unwrap_or_default(),
+            vcfc: frame.vcfc,
             octets: frame.octets,
         });
     }
 
     fn packet(&mut self, packet: &ReceivedPacket<'_>) {
-        Shown::packet(self, Some(packet.vcid), packet.octets);
+        Shown::packet(self, Some((packet.scid, packet.vcid)), packet.octets);
     }
 
     fn rejected(&mut self, rejected: &Rejected<'_>) {

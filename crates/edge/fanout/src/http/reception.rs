@@ -94,6 +94,7 @@ pub(crate) struct Completeness {
 #[derive(Serialize)]
 struct Channel {
     link: String,
+    scid: Option<u16>,
     vcid: Option<u8>,
     apid: Option<u16>,
     spans: Vec<(i64, i64, u64)>,
@@ -114,6 +115,7 @@ pub(crate) async fn completeness(
     let millis = |nanoseconds| Timestamp(nanoseconds).as_millis();
     let channels = channels.into_iter().map(|channel| Channel {
         link: channel.link,
+        scid: channel.scid,
         vcid: channel.vcid,
         apid: channel.apid,
         spans: channel.spans.iter().map(|span| (millis(span.start), millis(span.end), span.count)).collect(),

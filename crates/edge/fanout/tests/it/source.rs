@@ -29,7 +29,12 @@ impl Source {
         for packet in packets {
             let octets = packet.encode(self.sequence);
             self.sequence = (self.sequence + 1) % (1 << 14);
-            self.downlink.packet(PacketReport { received: Timestamp::now(), vcid: Some(3), octets: &octets });
+            self.downlink.packet(PacketReport {
+                received: Timestamp::now(),
+                scid: Some(21),
+                vcid: Some(3),
+                octets: &octets,
+            });
         }
         self.downlink.flush();
     }

@@ -3,7 +3,8 @@
 //! A *span* is an unbroken run of a counter: the virtual channel frame count, or the packet sequence
 //! count of an APID. Packets stand at their generation time, frames at their reception. A step forward
 //! of less than half the counter's range is a gap of that many; a larger one means that the source began
-//! anew or sends again, and begins a span of its own without a gap.
+//! anew or sends again, and begins a span of its own without a gap. Frames that carry no count, as USLP
+//! allows, make a span that only silence ends.
 
 use std::collections::HashMap;
 
@@ -17,10 +18,14 @@ const SILENCE_NS: i64 = 300 * 1_000_000_000;
 /// Packet sequence counts wrap at 2^14 (CCSDS 133.0-B-2, 4.1.3.4.3).
 const SEQUENCE_MODULUS: u64 = 1 << 14;
 
-/// Frames of a virtual channel, or packets of an APID on it.
+/// How the table says that the latest of a run had no counter. No counter is so large.
+const UNCOUNTED: i64 = -1;
+
+/// Frames of a virtual channel of one spacecraft, or packets of an APID on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ChannelKey {
     pub(crate) link: LinkId,
+    pub(crate) scid: Option<u16>,
     pub(crate) vcid: Option<u8>,
     pub(crate) apid: Option<u16>,
 }
@@ -32,9 +37,11 @@ struct Run {
     row: i64,
     first: i64,
     last: i64,
+    /// When the latest was received.
+    received: i64,
     count: u64,
-    /// The counter of the latest.
-    sequence: u64,
+    /// The counter of the latest; `None` where it has none.
+    sequence: Option<u64>,
     /// So many are missing since the run before, which ended at `gap_start`.
     missing: u64,
     gap_start: Option<i64>,
@@ -53,20 +60,26 @@ impl Completeness {
     /// Goes on where the archive ends: what is missed while the program is down is a gap as well.
     pub(crate) fn restore(connection: &Connection, link: impl Fn(i64) -> LinkId) -> rusqlite::Result<Self> {
         let mut latest = connection.prepare(
-            "SELECT id, link, vcid, apid, first, last, count, sequence, missing, gap_start FROM span
-             WHERE id IN (SELECT max(id) FROM span GROUP BY link, vcid, apid)",
+            "SELECT id, link, vcid, apid, first, last, count, sequence, missing, gap_start, scid, received FROM span
+             WHERE id IN (SELECT max(id) FROM span GROUP BY link, scid, vcid, apid)",
         )?;
         let open = latest
             .query_map([], |row| {
-                let channel = ChannelKey { link: link(row.get(1)?), vcid: row.get(2)?, apid: row.get(3)? };
+                let channel = ChannelKey {
+                    link: link(row.get(1)?),
+                    scid: row.get(10)?,
+                    vcid: row.get(2)?,
+                    apid: row.get(3)?,
+                };
                 let run = Run {
                     row: row.get(0)?,
                     first: row.get(4)?,
                     last: row.get(5)?,
                     count: row.get(6)?,
-                    sequence: row.get::<_, i64>(7)? as u64,
+                    sequence: Some(row.get(7)?).filter(|&count| count != UNCOUNTED).map(i64::cast_unsigned),
                     missing: row.get::<_, i64>(8)? as u64,
                     gap_start: row.get(9)?,
+                    received: row.get(11)?,
                     dirty: false,
                 };
                 Ok((channel, run))
@@ -80,22 +93,34 @@ impl Completeness {
     /// Takes the counters of a haul in.
     pub(crate) fn apply(&mut self, haul: &Haul) {
         for frame in &haul.frames {
-            let channel = ChannelKey { link: haul.link, vcid: Some(frame.vcid), apid: None };
-            self.count(channel, frame.received.0, frame.vcfc, frame.modulus);
+            let (scid, vcid) = (Some(frame.scid), Some(frame.vcid));
+            let channel = ChannelKey { link: haul.link, scid, vcid, apid: None };
+            let received = frame.received.0;
+            self.count(channel, (received, received), frame.vcfc, frame.modulus);
         }
         for packet in &haul.packets {
             if let (Some(_), Some(sequence)) = (packet.apid, packet.sequence) {
-                let channel = ChannelKey { link: haul.link, vcid: packet.vcid, apid: packet.apid };
-                self.count(channel, packet.generated.0, u64::from(sequence), SEQUENCE_MODULUS);
+                let (scid, vcid, apid) = (packet.scid, packet.vcid, packet.apid);
+                let channel = ChannelKey { link: haul.link, scid, vcid, apid };
+                let times = (packet.generated.0, packet.received.0);
+                self.count(channel, times, Some(u64::from(sequence)), SEQUENCE_MODULUS);
             }
         }
     }
 
-    fn count(&mut self, channel: ChannelKey, time: i64, sequence: u64, modulus: u64) {
+    /// Counts one more, which stands at a time and was received at another.
+    fn count(
+        &mut self,
+        channel: ChannelKey,
+        (time, received): (i64, i64),
+        sequence: Option<u64>,
+        modulus: u64,
+    ) {
         let begin = |row, missing, gap_start| Run {
             row,
             first: time,
             last: time,
+            received,
             count: 1,
             sequence,
             missing,
@@ -107,15 +132,17 @@ impl Completeness {
             self.next_row += 1;
             return;
         };
-        let ahead = sequence.wrapping_sub(run.sequence);
-        let (ahead, half) = match modulus {
-            0 => (ahead, u64::MAX / 2),
-            modulus => (ahead % modulus, modulus / 2),
+        let (ahead, half) = match (sequence.zip(run.sequence), modulus) {
+            // Nothing tells whether any is missing.
+            (None, _) => (1, u64::MAX / 2),
+            (Some((now, before)), 0) => (now.wrapping_sub(before), u64::MAX / 2),
+            (Some((now, before)), modulus) => (now.wrapping_sub(before) % modulus, modulus / 2),
         };
         let silent = time.saturating_sub(run.last).saturating_abs() > SILENCE_NS;
         if ahead == 1 && !silent {
             run.first = run.first.min(time);
             run.last = run.last.max(time);
+            run.received = run.received.max(received);
             run.sequence = sequence;
             run.count += 1;
             run.dirty = true;
@@ -144,9 +171,9 @@ impl Completeness {
         link: impl Fn(LinkId) -> Option<i64>,
     ) -> rusqlite::Result<()> {
         let mut save = transaction.prepare_cached(
-            "INSERT INTO span (id, link, vcid, apid, first, last, count, sequence, missing, gap_start)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-             ON CONFLICT (id) DO UPDATE SET first = ?5, last = ?6, count = ?7, sequence = ?8",
+            "INSERT INTO span (id, link, vcid, apid, first, last, count, sequence, missing, gap_start, scid, received)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             ON CONFLICT (id) DO UPDATE SET first = ?5, last = ?6, count = ?7, sequence = ?8, received = ?12",
         )?;
         let closed = self.closed.iter().map(|(channel, run)| (channel, run));
         for (channel, run) in closed.chain(self.open.iter().filter(|(_, run)| run.dirty)) {
@@ -158,9 +185,11 @@ impl Completeness {
                 run.first,
                 run.last,
                 run.count as i64,
-                run.sequence as i64,
+                run.sequence.map_or(UNCOUNTED, u64::cast_signed),
                 run.missing as i64,
                 run.gap_start,
+                channel.scid,
+                run.received,
             ])?;
         }
         Ok(())
@@ -180,6 +209,8 @@ impl Completeness {
 pub struct Channel {
     /// The link.
     pub link: String,
+    /// Spacecraft; `None` where packets arrive bare, and of what older programs archived.
+    pub scid: Option<u16>,
     /// Virtual channel; `None` where packets arrive bare.
     pub vcid: Option<u8>,
     /// The APID; `None` for the frames of the virtual channel.
@@ -218,10 +249,10 @@ const MAX_SPANS: usize = 100_000;
 /// The channels with spans or gaps between `start` and `end`; says whether some had to be left out.
 pub(crate) fn read(connection: &Connection, start: i64, end: i64) -> rusqlite::Result<(Vec<Channel>, bool)> {
     let mut rows = connection.prepare_cached(
-        "SELECT link.name, vcid, apid, first, last, count, missing, gap_start
+        "SELECT link.name, vcid, apid, first, last, count, missing, gap_start, scid
          FROM span JOIN link ON link.key = span.link
          WHERE last >= ?1 AND min(first, coalesce(gap_start, first)) <= ?2
-         ORDER BY link.name, vcid, apid, first LIMIT ?3",
+         ORDER BY link.name, scid, vcid, apid, first LIMIT ?3",
     )?;
     let mut rows = rows.query((start, end, MAX_SPANS as i64 + 1))?;
     let mut channels: Vec<Channel> = Vec::new();
@@ -232,9 +263,12 @@ pub(crate) fn read(connection: &Connection, start: i64, end: i64) -> rusqlite::R
             return Ok((channels, true));
         }
         let (link, vcid, apid): (String, _, _) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let same = |channel: &Channel| channel.link == link && channel.vcid == vcid && channel.apid == apid;
+        let scid = row.get(8)?;
+        let same = |channel: &Channel| {
+            channel.link == link && channel.scid == scid && channel.vcid == vcid && channel.apid == apid
+        };
         if !channels.last().is_some_and(same) {
-            channels.push(Channel { link, vcid, apid, spans: Vec::new(), gaps: Vec::new() });
+            channels.push(Channel { link, scid, vcid, apid, spans: Vec::new(), gaps: Vec::new() });
         }
         let Some(channel) = channels.last_mut() else { continue };
         let span = Span { start: row.get(3)?, end: row.get(4)?, count: row.get::<_, i64>(5)? as u64 };
@@ -252,10 +286,11 @@ mod tests {
 
     /// Counts `sequences` one second apart and gives what was closed and is open: (count, missing).
     fn runs(sequences: &[u64]) -> Vec<(u64, u64)> {
-        let channel = ChannelKey { link: LinkId(0), vcid: Some(1), apid: Some(2) };
+        let channel = ChannelKey { link: LinkId(0), scid: Some(9), vcid: Some(1), apid: Some(2) };
         let mut completeness = Completeness::default();
         for (second, &sequence) in sequences.iter().enumerate() {
-            completeness.count(channel, second as i64 * 1_000_000_000, sequence, SEQUENCE_MODULUS);
+            let time = second as i64 * 1_000_000_000;
+            completeness.count(channel, (time, time), Some(sequence), SEQUENCE_MODULUS);
         }
         let open = completeness.open[&channel];
         completeness

@@ -10,8 +10,9 @@ use crate::links::LinkId;
 /// A frame for the archive and the completeness index.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FrameRecord {
+    pub(crate) scid: u16,
     pub(crate) vcid: u8,
-    pub(crate) vcfc: u64,
+    pub(crate) vcfc: Option<u64>,
     /// The count wraps at this value; zero where it does not.
     pub(crate) modulus: u64,
     pub(crate) received: Timestamp,
@@ -22,6 +23,7 @@ pub(crate) struct FrameRecord {
 /// A packet for the archive and the completeness index.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PacketRecord {
+    pub(crate) scid: Option<u16>,
     pub(crate) vcid: Option<u8>,
     /// Of space packets only.
     pub(crate) apid: Option<u16>,
@@ -51,6 +53,7 @@ impl Haul {
     pub(crate) fn push_frame(&mut self, frame: &FrameReport<'_>, keep: bool) {
         let (start, len) = self.keep(frame.octets, keep);
         self.frames.push(FrameRecord {
+            scid: frame.scid,
             vcid: frame.vcid,
             vcfc: frame.vcfc,
             modulus: frame_count_modulus(frame.octets),
@@ -64,6 +67,7 @@ impl Haul {
         let (start, len) = self.keep(packet.octets, keep);
         let header = space_packet_header(packet.octets);
         self.packets.push(PacketRecord {
+            scid: packet.scid,
             vcid: packet.vcid,
             apid: header.map(|(apid, _)| apid),
             sequence: header.map(|(_, sequence)| sequence),

@@ -4,12 +4,14 @@
 //! pages back to the file system, so that no writing waits for it long; steps follow each other until
 //! nothing is due.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Transaction};
 
 use super::tail::series_of;
 
-/// Rows that one step removes at most, of frames, packets and segments together.
+/// Rows that one step removes at most, of all tables together.
 const STEP_ROWS: u64 = 512;
+/// What a span takes, roughly.
+const SPAN_OCTETS: u64 = 64;
 /// Pages that one step gives back at most: 4 MiB.
 const STEP_PAGES: u32 = 1024;
 
@@ -23,10 +25,16 @@ pub(crate) struct Retention {
 }
 
 /// Tables that grow with what is received, and how a row of each is removed.
-const TABLES: [(&str, &str); 3] = [
+const TABLES: [(&str, &str); 5] = [
     ("SELECT id, received_last FROM frame ORDER BY id LIMIT 1", "DELETE FROM frame WHERE id = ?1"),
     ("SELECT id, received_last FROM packet ORDER BY id LIMIT 1", "DELETE FROM packet WHERE id = ?1"),
     ("SELECT id, received_last FROM segment WHERE state = 0 ORDER BY received_last LIMIT 1", REMOVE_SEGMENT),
+    ("SELECT id, received FROM span ORDER BY received LIMIT 1", "DELETE FROM span WHERE id = ?1"),
+    // One that has not ended is kept whatever its age.
+    (
+        "SELECT id, ended FROM alarm WHERE ended IS NOT NULL ORDER BY ended LIMIT 1",
+        "DELETE FROM alarm WHERE id = ?1",
+    ),
 ];
 
 const REMOVE_SEGMENT: &str = "DELETE FROM segment WHERE id = ?1";
@@ -48,16 +56,6 @@ pub(crate) fn step(connection: &mut Connection, keep: Retention, now_ns: i64) ->
         }
         freed += remove(&transaction, table, id)?;
         removed += 1;
-    }
-    if let Some(horizon) = horizon {
-        let few = params![horizon, STEP_ROWS as i64];
-        removed += transaction
-            .execute("DELETE FROM span WHERE id IN (SELECT id FROM span WHERE last < ?1 LIMIT ?2)", few)?
-            as u64;
-        removed += transaction.execute(
-            "DELETE FROM alarm WHERE id IN (SELECT id FROM alarm WHERE ended < ?1 ORDER BY id LIMIT ?2)",
-            few,
-        )? as u64;
     }
     transaction.commit()?;
     // Not for the few pages that the next transaction fills again.
@@ -89,7 +87,8 @@ pub(crate) fn used_octets(connection: &Connection) -> rusqlite::Result<u64> {
     Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
 }
 
-/// The table, id and time of the row that was received first. Ids ascend with reception.
+/// The table, id and time of the row that was received first (of an alarm: that ended). Ids of frames and
+/// packets ascend with reception.
 fn oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Option<(usize, i64, i64)>> {
     let mut oldest: Option<(usize, i64, i64)> = None;
     for (table, (first, _)) in TABLES.iter().enumerate() {
@@ -111,7 +110,9 @@ fn remove(transaction: &Transaction<'_>, table: usize, id: i64) -> rusqlite::Res
     let octets = match table {
         0 => size(transaction, "SELECT length(block) FROM frame WHERE id = ?1", id)?,
         1 => size(transaction, "SELECT length(block) FROM packet WHERE id = ?1", id)?,
-        _ => remove_series(transaction, id)?,
+        2 => remove_series(transaction, id)?,
+        3 => SPAN_OCTETS,
+        _ => size(transaction, "SELECT length(details) FROM alarm WHERE id = ?1", id)?,
     };
     transaction.prepare_cached(delete)?.execute([id])?;
     Ok(octets)
@@ -169,5 +170,29 @@ mod tests {
         assert_eq!(step(connection, keep, 100).unwrap(), 0);
         // Those above what the next transactions will fill.
         assert!(free_pages(connection).unwrap() <= u64::from(STEP_PAGES));
+    }
+    #[test]
+    fn spans_and_ended_alarms_go_by_reception_and_by_size() {
+        let state = tempfile::tempdir().unwrap();
+        let mut writable = open_writer(&state.path().join("archive.db")).unwrap();
+        let connection = &mut writable.connection;
+        connection
+            .execute_batch(
+                "INSERT INTO span (id, link, first, last, count, sequence, missing, received) VALUES
+                    (1, 1, 10, 20, 1, 1, 0, 900), -- a dump from the on-board memory
+                    (2, 1, 5000, 6000, 1, 1, 0, 100), -- a clock that is ahead
+                    (3, 1, 800, 800, 1, 1, 0, 800);
+                 INSERT INTO alarm VALUES (1, 'P', 10, 850, '{}'), (2, 'P', 10, 100, '{}'), (3, 'P', 10, NULL, '{}')",
+            )
+            .unwrap();
+        let left = |connection: &Connection, table| {
+            let mut ids = connection.prepare(&format!("SELECT id FROM {table} ORDER BY id")).unwrap();
+            ids.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(Result::unwrap).collect::<Vec<_>>()
+        };
+        let by_age = Retention { age_ns: Some(500), octets: None };
+        assert_eq!(step(connection, by_age, 1000).unwrap(), 2);
+        assert_eq!((left(connection, "span"), left(connection, "alarm")), (vec![1, 3], vec![1, 3]));
+        assert_eq!(step(connection, Retention { age_ns: None, octets: Some(0) }, 1000).unwrap(), 3);
+        assert_eq!((left(connection, "span"), left(connection, "alarm")), (vec![], vec![3]));
     }
 }

@@ -16,7 +16,7 @@ use super::ArchiveError;
 /// "PERI": the file belongs to Perigee.
 const APPLICATION_ID: i32 = 0x5045_5249;
 /// The layout below. A change that old files must be rewritten for raises it, with a migration.
-pub(crate) const VERSION: i32 = 1;
+pub(crate) const VERSION: i32 = 2;
 /// How long a statement waits for another connection's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the writer before may take to let go: a part that is started again, a child that is just born.
@@ -56,12 +56,23 @@ CREATE TABLE packet (id INTEGER PRIMARY KEY, link INTEGER NOT NULL, vcid INTEGER
 -- Unbroken stretches of a channel; missing = counted but not received since the stretch before.
 CREATE TABLE span (id INTEGER PRIMARY KEY, link INTEGER NOT NULL, vcid INTEGER, apid INTEGER,
     first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, sequence INTEGER NOT NULL,
-    missing INTEGER NOT NULL, gap_start INTEGER);
+    missing INTEGER NOT NULL, gap_start INTEGER, scid INTEGER, received INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX span_by_time ON span (last);
+CREATE INDEX span_by_reception ON span (received);
 
 -- One row an alarm, from its trip to its end; details as JSON.
 CREATE TABLE alarm (id INTEGER PRIMARY KEY, parameter TEXT NOT NULL, triggered INTEGER NOT NULL, ended INTEGER, details TEXT NOT NULL);
 CREATE INDEX alarm_open ON alarm (ended) WHERE ended IS NULL;
+CREATE INDEX alarm_by_end ON alarm (ended) WHERE ended IS NOT NULL;
+";
+
+/// What layout 2 has and layout 1 had not: spans know their spacecraft and the time of reception.
+const FROM_1_TO_2: &str = "
+ALTER TABLE span ADD COLUMN scid INTEGER;
+ALTER TABLE span ADD COLUMN received INTEGER NOT NULL DEFAULT 0;
+UPDATE span SET received = last;
+CREATE INDEX span_by_reception ON span (received);
+CREATE INDEX alarm_by_end ON alarm (ended) WHERE ended IS NOT NULL;
 ";
 
 /// The only writer of an archive, and the lock that makes it so.
@@ -95,9 +106,10 @@ pub(crate) fn open_writer(path: &Path) -> Result<Writable, ArchiveError> {
     connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    if version(&connection)? == 0 {
+    let found = version(&connection)?;
+    if found < VERSION {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(if found == 0 { TABLES } else { FROM_1_TO_2 })?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;

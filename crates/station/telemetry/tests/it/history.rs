@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use perigee_part::{Downlink, FrameReport, Timestamp};
+use perigee_part::{Downlink, FrameReport, PacketReport, Timestamp};
 use perigee_xtce::Value;
 use proptest::prelude::*;
 
@@ -87,7 +87,7 @@ fn gaps_are_seen_by_channel_and_while_the_station_is_down() {
             received: second(at),
             scid: 21,
             vcid: 3,
-            vcfc: count.into(),
+            vcfc: Some(count.into()),
             octets: &octets,
         });
     };
@@ -175,4 +175,66 @@ proptest! {
         }
         station.stop();
     }
+}
+
+#[test]
+fn spacecraft_do_not_mix_and_frames_without_a_count_have_no_gaps() {
+    let state = tempfile::tempdir().unwrap();
+    let station = Station::start(state.path(), config(), &usual()).unwrap();
+    // An archive of layout 1 did not know the spacecraft.
+    station.stop();
+    let archive = rusqlite::Connection::open(state.path().join("archive.db")).unwrap();
+    archive
+        .execute_batch(
+            "DROP INDEX span_by_reception; DROP INDEX alarm_by_end; ALTER TABLE span DROP COLUMN scid;
+             ALTER TABLE span DROP COLUMN received; PRAGMA user_version = 1;
+             INSERT INTO link VALUES (1, 'old');
+             INSERT INTO span (id, link, first, last, count, sequence, missing) VALUES (1, 1, 0, 1000, 7, 1, 0)",
+        )
+        .unwrap();
+    for run in 0..2 {
+        let station = Station::start(state.path(), config(), &usual()).unwrap();
+        let mut link = station.handle.downlink("tcp");
+        for at in (run * 10)..(run * 10 + 10) {
+            let uslp = [0xc0, 0, 0, 0, 0, 0, 0, 0];
+            for (scid, vcid, vcfc, octets) in [
+                (21, 3, Some(at), &[0x01, 0x50, 0, at as u8][..]),
+                (22, 3, Some(100 + at), &[0x01, 0x60, 0, 100 + at as u8]),
+                (23, 4, None, &uslp),
+            ] {
+                link.frame(FrameReport { received: second(at as i64), scid, vcid, vcfc, octets });
+            }
+            for scid in [21, 22] {
+                let octets = housekeeping(at as u32 + scid * 100, 2000, 1);
+                let received = second(at as i64);
+                link.packet(PacketReport {
+                    received,
+                    scid: Some(scid as u16),
+                    vcid: Some(3),
+                    octets: &octets,
+                });
+            }
+        }
+        link.flush();
+        station.stop();
+    }
+    let station = Station::start(state.path(), config(), &usual()).unwrap();
+    let channels = station.handle.completeness(second(0), second(100)).unwrap().channels;
+    let seen: Vec<_> = channels
+        .iter()
+        .map(|channel| {
+            let counts: Vec<_> = channel.spans.iter().map(|span| span.count).collect();
+            (channel.link.as_str(), channel.scid, channel.vcid, channel.apid, counts, channel.gaps.len())
+        })
+        .collect();
+    let expected = [
+        ("old", None, None, None, vec![7], 0),
+        ("tcp", Some(21), Some(3), None, vec![20], 0),
+        ("tcp", Some(21), Some(3), Some(1), vec![20], 0),
+        ("tcp", Some(22), Some(3), None, vec![20], 0),
+        ("tcp", Some(22), Some(3), Some(1), vec![20], 0),
+        ("tcp", Some(23), Some(4), None, vec![20], 0),
+    ];
+    assert_eq!(seen, expected);
+    station.stop();
 }

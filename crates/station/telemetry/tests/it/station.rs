@@ -80,7 +80,7 @@ pub(crate) fn second(second: i64) -> Timestamp {
 
 /// Hands a packet over as if received then.
 pub(crate) fn send(link: &mut dyn Downlink, packet: &[u8], at: Timestamp) {
-    link.packet(PacketReport { received: at, vcid: Some(3), octets: packet });
+    link.packet(PacketReport { received: at, scid: Some(21), vcid: Some(3), octets: packet });
 }
 
 /// The engineering values of a history as numbers.
