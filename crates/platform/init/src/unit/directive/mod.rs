@@ -1,8 +1,7 @@
 //! Every directive of a unit file: what its value is, and whether it is carried out. One table for each
 //! section; the names are those of systemd 252.
 //!
-//! A directive is [`Fate::CarriedOut`] only where code does what it says; a test holds the tables to what the
-//! code takes from a unit.
+//! A directive is [`Fate::CarriedOut`] only where code does what it says.
 
 mod exec;
 mod fate;
