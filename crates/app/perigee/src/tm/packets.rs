@@ -34,6 +34,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let run = arguments.recording.receive(&link, &mut rows, |rows| rows.table.is_closed())?;
     rows.table.finish()?;
+    let units = run.receiver.counters().service_data_units;
+    if units > 0 {
+        eprintln!(
+            "perigee: {units} data units of other services (VCA, B_PDU, MAPA) are no packets and are not listed; \
+             `tm frames --format raw` has the frames that carry them"
+        );
+    }
     arguments.recording.status(&link, &run)
 }
 

@@ -245,6 +245,18 @@ fn what_is_encoded_is_decoded_again() {
 }
 
 #[test]
+fn data_units_that_are_no_packets_are_told() {
+    let folder = folder();
+    let (link, sent) = (write(&folder, "link.toml", LINK), packets());
+    let frames = folder.path().join("frames").display().to_string();
+    assert!(perigee(&["encode", "--link", &link, "-", "-o", &frames], &sent).status.success());
+    let vca = write(&folder, "vca.toml", format!("{LINK}[[vc]]\nid = 0\nservice = \"vca\"\n"));
+    let listed = perigee(&["packets", "--no-idle", "--link", &vca, &frames], &[]);
+    assert_eq!(text(&listed.stdout).lines().count(), 1, "only the names of the columns");
+    assert!(text(&listed.stderr).contains("data units of other services"), "{}", text(&listed.stderr));
+}
+
+#[test]
 fn a_wrong_link_file_is_told_with_a_hint() {
     let folder = folder();
     let (link, sent) = (write(&folder, "link.toml", LINK), packets());
