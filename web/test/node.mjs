@@ -58,7 +58,8 @@ export class Node {
     const deadline = Date.now() + START_MS;
     while (Date.now() < deadline && this.#process.exitCode === null) {
       const answer = await fetch(`${this.url}/ready`, { signal: AbortSignal.timeout(1000) }).catch(() => undefined);
-      if (answer?.ok) {
+      // It is ready a moment before it has told the first password and then its address.
+      if (answer?.ok && this.#output.includes('http://')) {
         this.password ??= this.#output.match(/one-time password (\S+)/)?.[1];
         return;
       }
