@@ -229,16 +229,7 @@ impl Pacer {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Octets(Vec<u8>);
-
-    impl Taker for Octets {
-        fn octets(&mut self, octets: &[u8]) {
-            self.0.extend_from_slice(octets);
-        }
-
-        fn overflowed(&mut self, _: u64) {}
-    }
+    use crate::input::tests::Octets;
 
     fn follow(path: &std::path::Path) -> Replay {
         Replay { path: path.to_owned(), follow: true, start: Start::default(), octet_rate: None }

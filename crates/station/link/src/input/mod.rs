@@ -70,3 +70,19 @@ pub(crate) fn open(settings: &mut Settings) -> Result<Box<dyn Input>, SettingsEr
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Taker;
+
+    /// Keeps what it is given.
+    pub(super) struct Octets(pub(super) Vec<u8>);
+
+    impl Taker for Octets {
+        fn octets(&mut self, octets: &[u8]) {
+            self.0.extend_from_slice(octets);
+        }
+
+        fn overflowed(&mut self, _: u64) {}
+    }
+}

@@ -254,16 +254,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-
-    struct Octets(Vec<u8>);
-
-    impl Taker for Octets {
-        fn octets(&mut self, octets: &[u8]) {
-            self.0.extend_from_slice(octets);
-        }
-
-        fn overflowed(&mut self, _: u64) {}
-    }
+    use crate::input::tests::Octets;
 
     #[test]
     fn a_client_that_fails_to_arrive_takes_no_place() {
