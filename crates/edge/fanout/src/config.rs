@@ -39,7 +39,7 @@ pub struct Config {
     /// Values are gathered for so long after a message was sent; the first after a pause goes at once.
     #[serde(with = "humantime_serde")]
     pub linger: Duration,
-    /// Time between pings to a live client.
+    /// Time between pings to a live client; at least 1 s.
     #[serde(with = "humantime_serde")]
     pub ping: Duration,
     /// A live client that takes nothing or answers no ping for so long is closed.
@@ -47,7 +47,7 @@ pub struct Config {
     pub idle: Duration,
     /// Queries of the archive that run at a time; others wait.
     pub max_queries: usize,
-    /// A query of the archive that takes longer is given up.
+    /// A query of the archive that takes longer is given up; at least 1 s.
     #[serde(with = "humantime_serde")]
     pub query: Duration,
 }
@@ -98,11 +98,12 @@ impl Config {
         if self.queue_octets < self.frame_octets {
             return wrong("queue_octets must be at least frame_octets");
         }
-        if self.ping.is_zero() || self.idle <= self.ping {
-            return wrong("ping must be longer than 0 s and idle longer than ping");
+        let second = Duration::from_secs(1);
+        if self.ping < second || self.idle <= self.ping {
+            return wrong("ping must be at least 1 s and idle longer than ping");
         }
-        if self.query.is_zero() || self.linger > Duration::from_secs(1) {
-            return wrong("query must be longer than 0 s and linger at most 1 s");
+        if self.query < second || self.linger > second {
+            return wrong("query must be at least 1 s and linger at most 1 s");
         }
         if let Some(origin) = self.origins.iter().find(|o| !is_origin(o)) {
             return wrong(&format!(
@@ -136,6 +137,8 @@ mod tests {
             Config { max_clients: 0, ..Config::default() },
             Config { queue_octets: 1, ..Config::default() },
             Config { ping: Duration::from_secs(60), ..Config::default() },
+            Config { ping: Duration::from_nanos(1), ..Config::default() },
+            Config { query: Duration::from_millis(999), ..Config::default() },
             Config { origins: vec!["https://a.example/path".into()], ..Config::default() },
         ];
         for config in bad {

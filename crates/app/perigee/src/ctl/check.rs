@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         match read(unit, &search, &host) {
             Ok(unit) => units.push(unit),
             Err(error) => {
-                eprintln!("perigee: {error:#}");
+                eprintln!("perigee: {}", crate::told(&error));
                 missing = true;
             }
         }

@@ -73,7 +73,7 @@ async fn a_client_that_takes_nothing_at_all_loses_the_stream() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_stream_ends_with_the_token_that_opened_it() {
-    let config = Config { anonymous: Anonymous::None, ping: Duration::from_millis(200), ..Config::default() };
+    let config = Config { anonymous: Anonymous::None, ping: Duration::from_secs(1), ..Config::default() };
     let mut rig = Rig::with(config).await;
     let token = rig.token("olga", Role::Observer);
     let mut stream = TcpStream::connect(rig.address).await.unwrap();

@@ -85,7 +85,7 @@ async fn logins_at_a_time_are_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_stream_does_not_keep_a_session_from_being_idle() {
-    let config = Config { anonymous: Anonymous::None, ping: Duration::from_millis(200), ..Config::default() };
+    let config = Config { anonymous: Anonymous::None, ping: Duration::from_secs(1), ..Config::default() };
     let people =
         perigee_access::Config { session_idle: Duration::from_secs(2), ..perigee_access::Config::default() };
     let rig = Rig::among(people, config).await;
