@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use perigee_init::unit::{Complaint, Files, Host, Level, SearchPath, Unit};
+use perigee_init::files::{Files, SearchPath, host};
+use perigee_units::unit::{Complaint, Host, Level, Unit};
 use serde::Serialize;
 
 #[derive(Args)]
@@ -38,7 +39,7 @@ struct Row<'a> {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let search = super::search_path(&arguments.path);
-    let host = Host::system();
+    let host = host();
     let (mut units, mut missing) = (Vec::new(), false);
     for unit in &arguments.units {
         match read(unit, &search, &host) {

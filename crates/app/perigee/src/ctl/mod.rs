@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use perigee_init::unit::{SearchPath, UnitName};
+use perigee_init::files::SearchPath;
+use perigee_units::unit::UnitName;
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {

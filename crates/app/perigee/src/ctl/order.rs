@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use perigee_init::load::load;
-use perigee_init::machine::{Effect, Event, Machine, UnitId, Verb};
-use perigee_init::unit::Host;
+use perigee_init::files::{host, load};
+use perigee_units::machine::{Effect, Event, Machine, UnitId, Verb};
 use serde::Serialize;
 
 #[derive(Args)]
@@ -52,7 +51,7 @@ struct LeftOut {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let search = super::search_path(&arguments.path);
     let name = super::unit_name(&arguments.unit)?;
-    let loaded = load(&search, &Host::system(), std::slice::from_ref(&name))?;
+    let loaded = load(&search, &host(), std::slice::from_ref(&name))?;
     let mut machine = Machine::new(loaded.specs);
     // An alias leads to another name; the unit that was asked for is the first one.
     let unit = machine.units().next().context("nothing was loaded")?;

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use perigee_init::unit::{Files, FindError, Host, SearchPath, Unit, UnitName, Value};
+use perigee_init::files::{Files, FindError, SearchPath};
+use perigee_units::unit::{Host, Unit, UnitName, Value};
 use tempfile::TempDir;
 
 /// Folders `etc` and `lib`, in this order, with files and links (`-> TARGET`) in them.

@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use perigee_init::load::load;
-use perigee_init::machine::{Effect, Event, Machine, RestartPolicy, Verb};
-use perigee_init::unit::{FindError, Host, SearchPath, UnitName};
+use perigee_init::files::load;
+use perigee_init::files::{FindError, SearchPath};
+use perigee_units::machine::{Effect, Event, Machine, RestartPolicy, Verb};
+use perigee_units::unit::{Host, UnitName};
 
 /// The steps in which a unit and what it drags along start, when each is ready at once.
 fn steps(machine: &mut Machine, unit: &str) -> Vec<String> {

@@ -1,8 +1,6 @@
-//! Units as they lie on disk, and the corpora of the fuzz targets.
+//! Units as they lie on disk.
 
 #![allow(clippy::unwrap_used)]
 
-mod corpus;
 mod finding;
 mod loading;
-mod random_graphs;

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use perigee_init::machine::{Effect, Event, Machine, Relation, Spec, State, Verb};
+//! use perigee_units::machine::{Effect, Event, Machine, Relation, Spec, State, Verb};
 //!
 //! let radio = Spec::new("radio.service");
 //! let beacon = Spec::new("beacon.service").with(Relation::Requires, "radio.service").with(Relation::After, "radio.service");
@@ -25,7 +25,7 @@
 //! machine.event(radio, Event::Ready, Duration::from_secs(1));
 //! assert_eq!(starts(&mut machine), [Effect::Start(beacon)]);
 //! assert_eq!(machine.state(radio), State::Active);
-//! # Ok::<(), perigee_init::machine::Refusal>(())
+//! # Ok::<(), perigee_units::machine::Refusal>(())
 //! ```
 
 mod advance;

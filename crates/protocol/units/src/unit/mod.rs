@@ -1,11 +1,10 @@
 //! Units, in the syntax and with the directives of systemd 252.
 //!
-//! A unit is found on a [`SearchPath`] with its drop-ins, aliases and the units that want it ([`Files`]), and
-//! read into typed values ([`Unit`]). What could not be read, and what is read but not carried out, is a
+//! The texts of its files ([`Source`]) are read into typed values ([`Unit`]). What could not be read, and what is read but not carried out, is a
 //! [`Complaint`] with file and line; nothing is passed over in silence.
 //!
 //! ```
-//! use perigee_init::unit::{Host, Source, Unit, UnitName, Value};
+//! use perigee_units::unit::{Host, Source, Unit, UnitName, Value};
 //!
 //! let name = UnitName::parse("beacon@ka.service")?;
 //! let text = b"[Service]\nExecStart=/usr/bin/beacon --band %i\nRestartSec=5min 20s\nRestartSek=1\n";
@@ -17,13 +16,12 @@
 //!     wrong.to_string(),
 //!     "beacon@.service:4: RestartSek=: there is no such directive in [Service]; is it RestartSec=?"
 //! );
-//! # Ok::<(), perigee_init::value::ValueError>(())
+//! # Ok::<(), perigee_units::value::ValueError>(())
 //! ```
 
 mod command;
 mod complaint;
 pub mod directive;
-mod find;
 mod name;
 mod read;
 mod specifier;
@@ -33,8 +31,7 @@ mod whole;
 pub use command::{Command, Privileges};
 pub use complaint::{Complaint, Level, Reason};
 pub use directive::{Condition, EnvironmentFile, ExitStatuses, Fate, Kind, Value};
-pub use find::{Files, FindError, SearchPath, Source};
 pub use name::{UnitKind, UnitName};
-pub use read::{Setting, Unit};
+pub use read::{Setting, Source, Unit};
 pub use specifier::{Host, Scope};
 pub use syntax::{Assignment, LONGEST_FILE, Parsed, SyntaxError, parse};

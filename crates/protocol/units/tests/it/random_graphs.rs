@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use perigee_init::machine::{
+use perigee_units::machine::{
     Cause, Effect, Event, JobId, Machine, Outcome, Relation, Restart, RestartPolicy, Spec, State,
     TRANSITIONS, UnitId, Verb, is_legal,
 };

@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::machine::{Relation, Restart, RestartPolicy, Spec};
-use crate::unit::{FindError, Host, SearchPath, Unit, UnitKind, UnitName, Value};
-use crate::value::Span;
+use perigee_units::machine::{Relation, Restart, RestartPolicy, Spec};
+use perigee_units::unit::{ExitStatuses, Host, Unit, UnitKind, UnitName, Value};
+use perigee_units::value::Span;
+
+use super::{FindError, SearchPath};
 
 /// Units that are loaded for one request are no more than this.
 const MOST_UNITS: usize = 10_000;
@@ -252,7 +254,7 @@ fn spec(unit: &Unit) -> Spec {
     spec.stop_timeout = timeout(length("Service", "TimeoutStopSec").or(both), spec.stop_timeout);
     spec.can_reload = unit.last("Service", "ExecReload").is_some() || text("Type") == "notify-reload";
     let statuses = |name| {
-        let mut all = crate::unit::ExitStatuses::default();
+        let mut all = ExitStatuses::default();
         for value in unit.all("Service", name) {
             if let Value::Statuses(statuses) = value {
                 all.codes.extend(&statuses.codes);

@@ -19,13 +19,13 @@ use component::Chain;
 /// When something happens, again and again.
 ///
 /// ```
-/// use perigee_init::calendar::{Calendar, TimeZone};
+/// use perigee_units::calendar::{Calendar, TimeZone};
 ///
 /// let calendar = Calendar::parse("Mon,Tue..Thu 9:30")?;
 /// assert_eq!(calendar.to_string(), "Mon..Thu *-*-* 09:30:00");
 /// let newyear = 1_577_836_800_000_000; // 2020-01-01 00:00 UTC, a Wednesday, in microseconds
 /// assert_eq!(calendar.next_after(newyear, &TimeZone::utc()), Some(newyear + 34_200_000_000));
-/// # Ok::<(), perigee_init::calendar::CalendarError>(())
+/// # Ok::<(), perigee_units::calendar::CalendarError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calendar {

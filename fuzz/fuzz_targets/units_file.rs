@@ -1,4 +1,4 @@
 //! Fuzzes unit files; what must hold is said at the function that is called.
 
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| perigee_init::fuzzing::unit_file(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| perigee_units::fuzzing::unit_file(data));

@@ -4,13 +4,22 @@
 use std::path::PathBuf;
 
 use super::directive::{self, Fate};
-use super::{Complaint, Host, Reason, Scope, Source, UnitName, Value, syntax, whole};
+use super::{Complaint, Host, Reason, Scope, UnitName, Value, syntax, whole};
 
 /// Settings of one unit are no more than this.
 const MOST_SETTINGS: usize = 20_000;
 
 /// Complaints about one unit are no more than this.
 const MOST_COMPLAINTS: usize = 1_000;
+
+/// A file of a unit, with its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What stands in it.
+    pub text: Vec<u8>,
+}
 
 /// A directive with its value.
 #[derive(Clone, Debug, PartialEq)]

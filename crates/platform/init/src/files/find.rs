@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{LONGEST_FILE, UnitName};
+use perigee_units::unit::{LONGEST_FILE, Source, UnitName};
 
 /// Links of one name to another are followed no further than this.
 const MOST_LINKS: usize = 16;
@@ -17,15 +17,6 @@ const MOST_FILES: usize = 4096;
 /// The folders in which units are looked for; what stands in an earlier one hides the later ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchPath(Vec<PathBuf>);
-
-/// A file of a unit, with its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// Where it is.
-    pub path: PathBuf,
-    /// What stands in it.
-    pub text: Vec<u8>,
-}
 
 /// The files of a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,11 @@
+//! Units, in the syntax of systemd, and what becomes of them: pure values and state machines, which start no process,
+//! open no file and read no clock. `platform/init` runs them.
+//!
+//! [`unit`] reads unit files, [`value`] has the values that stand in them, [`calendar`] the expressions of
+//! `OnCalendar=`. [`machine`] is the supervisor: who starts before whom, and what follows on what.
+
+pub mod calendar;
+pub mod fuzzing;
+pub mod machine;
+pub mod unit;
+pub mod value;
