@@ -1,6 +1,9 @@
 //! What the fuzz targets run, and the tests that replay their corpora. Not part of the interface.
 
+use std::time::Duration;
+
 use crate::calendar::{Calendar, TimeZone};
+use crate::notify::Message;
 use crate::unit::{Host, Source, Unit, UnitKind, UnitName, Value};
 
 /// A unit file of any kind, with a drop-in behind a line `%%%`: what is read has a line in its file, every
@@ -51,4 +54,31 @@ pub fn calendar(data: &[u8]) {
         assert_eq!(calendar.next_after(next - 1, &utc), Some(next), "{normal} at {at}");
         at = next;
     }
+}
+
+/// A notification: whatever was read, written again in the words of the protocol, is read as the same.
+pub fn notify(data: &[u8]) {
+    let message = Message::parse(data);
+    let flags = [
+        (message.ready, "READY=1"),
+        (message.reloading, "RELOADING=1"),
+        (message.stopping, "STOPPING=1"),
+        (message.watchdog, "WATCHDOG=1"),
+        (message.watchdog_trigger, "WATCHDOG=trigger"),
+        (message.store, "FDSTORE=1"),
+        (message.store_remove, "FDSTOREREMOVE=1"),
+        (message.barrier, "BARRIER=1"),
+    ];
+    let mut lines: Vec<String> =
+        flags.iter().filter(|(said, _)| *said).map(|(_, line)| (*line).to_owned()).collect();
+    let micros =
+        |name: &str, length: Option<Duration>| length.map(|length| format!("{name}={}", length.as_micros()));
+    lines.extend(micros("MONOTONIC_USEC", message.monotonic));
+    lines.extend(micros("WATCHDOG_USEC", message.watchdog_interval));
+    lines.extend(micros("EXTEND_TIMEOUT_USEC", message.extend));
+    lines.extend(message.status.as_ref().map(|status| format!("STATUS={status}")));
+    lines.extend(message.errno.map(|errno| format!("ERRNO={errno}")));
+    lines.extend(message.main_pid.map(|pid| format!("MAINPID={pid}")));
+    lines.extend(message.descriptor_name.as_ref().map(|name| format!("FDNAME={name}")));
+    assert_eq!(Message::parse(lines.join("\n").as_bytes()), message);
 }

@@ -41,7 +41,11 @@ impl Machine {
                 let longer = now.saturating_add(length);
                 let entry = self.entry(unit);
                 entry.deadline = entry.deadline.map(|deadline| deadline.max(longer));
+                // What is asked of it now is another thing than what it was too slow for.
+                entry.killed = false;
             }
+            (State::Activating, Event::Ending) if !waits => self.ending(unit),
+            (State::Active | State::Reloading, Event::Ending) => self.ending(unit),
             _ => return false,
         }
         self.advance();
@@ -54,6 +58,13 @@ impl Machine {
         if let Some(id) = job {
             self.finish(id, outcome);
         }
+    }
+
+    fn ending(&mut self, unit: UnitId) {
+        self.change(unit, Cause::Ending, State::Deactivating);
+        let (now, entry) = (self.now, self.entry(unit));
+        entry.deadline = entry.spec.stop_timeout.map(|timeout| now.saturating_add(timeout));
+        entry.killed = false;
     }
 
     fn ended(&mut self, unit: UnitId, outcome: Outcome) {
@@ -78,7 +89,7 @@ impl Machine {
         }
         let from = self.state(unit);
         let cause = match outcome {
-            Outcome::Success if from == State::Deactivating => Cause::Stopped,
+            Outcome::Success if from == State::Deactivating && (asked || stopping) => Cause::Stopped,
             Outcome::Success => Cause::Done,
             Outcome::Skipped if from == State::Activating => Cause::Skipped,
             Outcome::Skipped if from == State::Deactivating => Cause::Stopped,

@@ -107,6 +107,8 @@ pub enum Event {
     Reloading,
     /// It was reloaded, well or not.
     Reloaded(bool),
+    /// It goes down by itself; [`Event::Ended`] follows.
+    Ending,
     /// Nothing of it is left.
     Ended(Outcome),
     /// It needs longer: what it does now may take this long from now on.

@@ -46,6 +46,8 @@ pub enum Cause {
     Stop,
     /// It took too long to start.
     Timeout,
+    /// It goes down, without having been asked to.
+    Ending,
     /// It is stopped.
     Stopped,
     /// It could not be stopped, not even by force.
@@ -62,7 +64,7 @@ use Cause as C;
 use State::{Activating, Active, Deactivating, Failed, Inactive, Reloading};
 
 /// Every legal transition. Nothing else changes a state.
-pub const TRANSITIONS: [(State, Cause, State); 29] = [
+pub const TRANSITIONS: [(State, Cause, State); 33] = [
     (Inactive, C::Start, Activating),
     (Inactive, C::StartLimit, Failed),
     (Failed, C::Start, Activating),
@@ -78,6 +80,7 @@ pub const TRANSITIONS: [(State, Cause, State); 29] = [
     (Activating, C::StartLimit, Failed),
     (Activating, C::Timeout, Deactivating),
     (Activating, C::Stop, Deactivating),
+    (Activating, C::Ending, Deactivating),
     // While it waited there was nothing to stop.
     (Activating, C::Stopped, Inactive),
     (Active, C::Done, Inactive),
@@ -85,12 +88,15 @@ pub const TRANSITIONS: [(State, Cause, State); 29] = [
     (Active, C::Restart, Activating),
     (Active, C::Reload, Reloading),
     (Active, C::Stop, Deactivating),
+    (Active, C::Ending, Deactivating),
     (Reloading, C::Reloaded, Active),
     (Reloading, C::Done, Inactive),
     (Reloading, C::Failure, Failed),
     (Reloading, C::Restart, Activating),
     (Reloading, C::Stop, Deactivating),
+    (Reloading, C::Ending, Deactivating),
     (Deactivating, C::Stopped, Inactive),
+    (Deactivating, C::Done, Inactive),
     (Deactivating, C::Failure, Failed),
     (Deactivating, C::Restart, Activating),
     (Deactivating, C::GaveUp, Failed),
@@ -144,6 +150,8 @@ pub enum Outcome {
     Core(Signal),
     /// It took too long.
     Timeout,
+    /// The kernel has killed a process of it for want of memory.
+    OomKill,
     /// It did not say in time that it lives.
     Watchdog,
     /// It did not do what it must to be ready.
@@ -163,6 +171,7 @@ impl fmt::Display for Outcome {
             Outcome::Signal(signal) => write!(f, "signal {signal}"),
             Outcome::Core(signal) => write!(f, "core-dump {signal}"),
             Outcome::Timeout => f.write_str("timeout"),
+            Outcome::OomKill => f.write_str("oom-kill"),
             Outcome::Watchdog => f.write_str("watchdog"),
             Outcome::Protocol => f.write_str("protocol"),
             Outcome::Resources => f.write_str("resources"),

@@ -195,16 +195,21 @@ impl World {
         let event = match (self.work[unit], well) {
             (Work::Nothing, _) => return,
             (Work::Starting, true) => Event::Ready,
-            (Work::Starting, false) => random.of(&[ends[0], ends[1], ends[2], ends[3], Event::Ready]),
-            (Work::Running, _) => random.of(&[ends[0], ends[1], ends[3], Event::Reloading]),
+            (Work::Starting, false) => {
+                random.of(&[ends[0], ends[1], ends[2], ends[3], Event::Ready, Event::Ending])
+            }
+            (Work::Running, _) => random.of(&[ends[0], ends[1], ends[3], Event::Reloading, Event::Ending]),
             (Work::Reloading, true) => Event::Reloaded(true),
-            (Work::Reloading, false) => random.of(&[Event::Reloaded(false), Event::Ready, ends[0], ends[1]]),
+            (Work::Reloading, false) => {
+                random.of(&[Event::Reloaded(false), Event::Ready, Event::Ending, ends[0], ends[1]])
+            }
             (Work::Stopping, true) => ends[0],
             (Work::Stopping, false) => random.of(&[ends[0], ends[1]]),
         };
         self.work[unit] = match event {
             Event::Ended(_) => Work::Nothing,
             Event::Reloading => Work::Reloading,
+            Event::Ending => Work::Stopping,
             _ => Work::Running,
         };
         assert!(self.machine.event(self.units[unit], event, self.now), "u{unit}: {event:?} in its time");

@@ -1,0 +1,338 @@
+//! Services of every type, led through their lives by a script: what is told on the left, what is done on the right.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::machine::{Event, Outcome};
+use crate::notify::Message;
+use crate::unit::{Host, Source, Unit, UnitName};
+use crate::value::Signal;
+
+const NOW: Duration = Duration::from_secs(1);
+
+/// A service with these lines, and its life; every command gets the next number as its process.
+struct Script {
+    life: Life,
+    next: u32,
+    empty: bool,
+}
+
+impl Script {
+    fn new(lines: &str) -> Script {
+        let name = UnitName::parse("a.service").expect("a name");
+        let text = format!("[Service]\n{lines}").into_bytes();
+        let unit = Unit::read(name, &[Source { path: "a.service".into(), text }], &Host::default());
+        let minute = Some(Duration::from_secs(60));
+        let service = Service::read(&unit, None, minute);
+        Script { life: Life::new(Arc::new(service)), next: 100, empty: true }
+    }
+
+    /// Does what is to be done, and tells it in words; time-outs are left out.
+    fn told(&mut self) -> String {
+        let mut words = Vec::new();
+        while let Some(action) = self.life.action() {
+            words.push(match action {
+                Action::Spawn(role, exec, place) => {
+                    let pid = self.next;
+                    self.next += 1;
+                    self.life.spawned(role, pid, NOW);
+                    format!("{pid}={}[{place}]", exec.directive())
+                }
+                Action::Signal(Role::Main, signal) => format!("{signal}->main"),
+                Action::Signal(Role::Control, signal) => format!("{signal}->control"),
+                Action::SignalRest(signal) => format!("{signal}->rest"),
+                Action::FindMain => "find-main".to_owned(),
+                Action::AwaitEmpty => {
+                    if self.empty {
+                        self.life.empty(NOW);
+                    } else {
+                        self.life.not_empty(NOW);
+                    }
+                    continue;
+                }
+                Action::Report(Event::Extend(_)) => continue,
+                Action::Report(event) => format!("{event:?}!"),
+                Action::Phase(phase) => phase.to_string(),
+                Action::Watchdog(_) => "watchdog".to_owned(),
+            });
+        }
+        words.join(" ")
+    }
+
+    fn start(&mut self) -> String {
+        self.life.start(NOW);
+        self.told()
+    }
+
+    fn exit(&mut self, pid: u32, code: u8) -> String {
+        self.life.ended(pid, Ended::Exit(code), NOW);
+        self.told()
+    }
+
+    fn signalled(&mut self, pid: u32, signal: Signal) -> String {
+        self.life.ended(pid, Ended::Signal(signal), NOW);
+        self.told()
+    }
+
+    fn stop(&mut self) -> String {
+        self.life.stop(false, NOW);
+        self.told()
+    }
+
+    fn kill(&mut self) -> String {
+        self.life.kill(NOW);
+        self.told()
+    }
+
+    fn says(&mut self, text: &str) -> String {
+        self.life.notified(&Message::parse(text.as_bytes()), NOW);
+        self.told()
+    }
+}
+
+/// The way down of a service of which nothing is left; the order of phases and signals is that of their making.
+fn down(outcome: &str) -> String {
+    format!("stop-sigterm SIGTERM->rest SIGCONT->rest final-sigterm SIGTERM->rest dead Ended({outcome})!")
+}
+
+#[test]
+fn a_simple_service() {
+    let mut script = Script::new("ExecStart=/bin/a\nExecStop=/bin/b\nExecStopPost=/bin/c\n");
+    assert_eq!(script.start(), "start 100=ExecStart[0] running Ready!");
+    assert_eq!(script.stop(), "stop Ending! 101=ExecStop[0]");
+    assert_eq!(
+        script.exit(101, 0),
+        "stop-sigterm SIGTERM->main SIGTERM->rest SIGCONT->main SIGCONT->rest Ending!"
+    );
+    assert_eq!(script.signalled(100, Signal::TERM), "stop-post Ending! 102=ExecStopPost[0]");
+    assert_eq!(script.exit(102, 0), "final-sigterm SIGTERM->rest dead Ended(Success)!");
+}
+
+#[test]
+fn a_service_that_ends_by_itself() {
+    let mut script = Script::new("ExecStart=/bin/a\n");
+    script.start();
+    assert_eq!(script.exit(100, 0), down("Success"));
+    script.next = 100;
+    script.start();
+    assert_eq!(script.exit(100, 3), down("ExitCode(3)"));
+    script.next = 100;
+    script.start();
+    assert_eq!(script.signalled(100, Signal::HUP), down("Success"));
+    let mut script = Script::new("ExecStart=-/bin/a\nSuccessExitStatus=SIGKILL\n");
+    script.start();
+    assert_eq!(script.exit(100, 3), down("Success"));
+}
+
+#[test]
+fn a_program_that_is_not_there() {
+    for (kind, expected) in [("simple", "running Ready! "), ("exec", "")] {
+        let mut script = Script::new(&format!("Type={kind}\nExecStart=/bin/a\n"));
+        script.life.start(NOW);
+        while script.life.action().is_some() {}
+        script.life.not_spawned(Role::Main, 203, NOW);
+        let told = script.told();
+        if kind == "simple" {
+            assert_eq!(told, format!("{expected}{}", down("ExitCode(203)")));
+        } else {
+            assert_eq!(told, down("ExitCode(203)"));
+        }
+    }
+}
+
+#[test]
+fn oneshots() {
+    let lines =
+        "Type=oneshot\nExecStartPre=/bin/p\nExecStart=/bin/a\nExecStart=-/bin/b\nExecStartPost=/bin/q\n";
+    let mut script = Script::new(lines);
+    assert_eq!(script.start(), "start-pre 100=ExecStartPre[0]");
+    assert_eq!(script.exit(100, 0), "start 101=ExecStart[0]");
+    assert_eq!(script.exit(101, 0), "102=ExecStart[1]");
+    assert_eq!(script.exit(102, 9), "start-post 103=ExecStartPost[0]");
+    assert_eq!(script.exit(103, 0), format!("running {}", down("Success")));
+    let mut script = Script::new("Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/a\nExecStop=/bin/b\n");
+    script.start();
+    assert_eq!(script.exit(100, 0), "running Ready! exited");
+    assert_eq!(script.stop(), "stop Ending! 101=ExecStop[0]");
+    assert_eq!(script.exit(101, 0), down("Success"));
+    let mut script = Script::new("RemainAfterExit=yes\nExecStop=/bin/b\n");
+    assert_eq!(script.start(), "running Ready! exited");
+}
+
+#[test]
+fn conditions() {
+    let mut script = Script::new("ExecCondition=/bin/c\nExecStart=/bin/a\n");
+    assert_eq!(script.start(), "condition 100=ExecCondition[0]");
+    assert_eq!(script.exit(100, 1), "final-sigterm SIGTERM->rest dead Ended(Skipped)!");
+    script.next = 100;
+    script.start();
+    assert_eq!(script.exit(100, 255), down("ExitCode(255)"));
+}
+
+#[test]
+fn forking() {
+    let mut script = Script::new("Type=forking\nPIDFile=/run/a.pid\nExecStart=/bin/a\n");
+    assert_eq!(script.start(), "start 100=ExecStart[0]");
+    assert_eq!((script.life.main(), script.life.control()), (None, Some(100)));
+    assert_eq!(script.exit(100, 0), "find-main");
+    script.life.found_main(Some(777), NOW);
+    assert_eq!(script.told(), "running Ready!");
+    assert_eq!(script.exit(777, 0), down("Success"));
+    script.next = 100;
+    script.start();
+    script.exit(100, 0);
+    script.life.found_main(None, NOW);
+    assert_eq!(script.told(), down("Protocol"));
+}
+
+#[test]
+fn a_service_that_says_when() {
+    let mut script = Script::new("Type=notify\nWatchdogSec=10\nExecStart=/bin/a\nExecReload=/bin/r\n");
+    assert_eq!(script.start(), "start 100=ExecStart[0]");
+    assert_eq!(script.says("STATUS=soon"), "");
+    assert_eq!(script.says("READY=1"), "running Ready!");
+    assert_eq!(script.life.status(), "soon");
+    assert_eq!(script.life.timeout(), Some(NOW + Duration::from_secs(10)));
+    script.life.reload(NOW);
+    assert_eq!(script.told(), "reload 101=ExecReload[0]");
+    assert_eq!(script.exit(101, 1), "running Reloaded(false)!");
+    script.life.tick(NOW + Duration::from_secs(10));
+    assert_eq!(script.told(), "stop-watchdog SIGABRT->main SIGABRT->rest Ending!");
+    assert_eq!(script.signalled(100, Signal::ABRT), "final-sigterm SIGTERM->rest dead Ended(Watchdog)!");
+}
+
+#[test]
+fn a_service_that_never_says_so() {
+    let mut script = Script::new("Type=notify\nExecStart=/bin/a\n");
+    script.start();
+    assert_eq!(script.exit(100, 0), down("Protocol"));
+}
+
+#[test]
+fn reloading_by_a_signal() {
+    let mut script = Script::new("Type=notify-reload\nExecStart=/bin/a\n");
+    script.start();
+    script.says("READY=1");
+    script.life.reload(NOW);
+    assert_eq!(script.told(), "reload SIGHUP->main");
+    assert_eq!(script.says("RELOADING=1\nMONOTONIC_USEC=5"), "");
+    assert_eq!(script.says("READY=1"), "running Reloaded(true)!");
+    assert_eq!(script.says("RELOADING=1"), "reload Reloading!");
+}
+
+#[test]
+fn a_service_that_does_not_want_to_end() {
+    let mut script = Script::new("ExecStart=/bin/a\nExecStop=/bin/b\n");
+    script.empty = false;
+    script.start();
+    script.stop();
+    assert!(script.kill().starts_with("stop-sigterm SIGTERM->main SIGTERM->control SIGTERM->rest"));
+    assert_eq!(script.kill(), "stop-sigkill SIGKILL->main SIGKILL->control SIGKILL->rest Ending!");
+    assert_eq!(script.signalled(101, Signal::KILL), "");
+    assert_eq!(script.signalled(100, Signal::KILL), "final-sigterm SIGTERM->rest Ending!");
+    assert_eq!(script.kill(), "final-sigkill SIGKILL->rest Ending!");
+    script.life.empty(NOW);
+    assert_eq!(script.told(), "dead Ended(Timeout)!");
+}
+
+#[test]
+fn modes_of_killing() {
+    for (mode, stop) in [
+        ("mixed", "stop-sigterm SIGTERM->main SIGCONT->main Ending!"),
+        ("process", "stop-sigterm SIGTERM->main SIGCONT->main Ending!"),
+        ("none", "dead Ended(Success)!"),
+    ] {
+        let mut script = Script::new(&format!("ExecStart=/bin/a\nKillMode={mode}\n"));
+        script.start();
+        assert_eq!(script.stop(), stop, "{mode}");
+    }
+    let mut script = Script::new("ExecStart=/bin/a\nKillMode=mixed\n");
+    script.start();
+    script.stop();
+    assert_eq!(script.exit(100, 0), "final-sigterm SIGKILL->rest dead Ended(Success)!");
+}
+
+#[test]
+fn want_of_memory() {
+    let mut script = Script::new("ExecStart=/bin/a\n");
+    script.start();
+    script.life.out_of_memory(NOW);
+    assert!(script.told().starts_with("stop-sigterm SIGTERM->main"));
+    assert_eq!(script.life.result(), Outcome::OomKill);
+}
+
+/// Random events at random times: it always comes to its end, and tells of it once.
+#[test]
+fn whatever_happens_it_ends() {
+    let types = ["simple", "exec", "forking", "oneshot", "notify", "notify-reload", "dbus\nBusName=a.b"];
+    let extras = [
+        "",
+        "ExecStop=/bin/s\n",
+        "ExecStopPost=/bin/t\n",
+        "RemainAfterExit=yes\n",
+        "KillMode=mixed\n",
+        "KillMode=process\n",
+        "ExecCondition=/bin/c\nExecStartPre=/bin/p\nExecStartPost=/bin/q\n",
+        "WatchdogSec=5\nRuntimeMaxSec=20\n",
+    ];
+    let mut seed = 1_u64;
+    let mut random = |most: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % most
+    };
+    for round in 0..4000 {
+        let kind = types[random(types.len() as u64) as usize];
+        let extra = extras[random(extras.len() as u64) as usize];
+        let mut script = Script::new(&format!("Type={kind}\nExecStart=/bin/a\nExecReload=/bin/r\n{extra}"));
+        let mut log = vec![script.start()];
+        for _ in 0..random(30) {
+            script.empty = random(2) == 0;
+            let line = match random(10) {
+                0 => script.stop(),
+                1 if log.iter().any(|line| line.contains("Ending")) => script.kill(),
+                2 => script.says("READY=1"),
+                3 => {
+                    script.life.found_main((random(2) == 0).then_some(7), NOW);
+                    script.told()
+                }
+                4 if script.life.phase() == Phase::Running => {
+                    script.life.reload(NOW);
+                    script.told()
+                }
+                5 => {
+                    script.life.tick(NOW + Duration::from_secs(random(40)));
+                    script.told()
+                }
+                6 => {
+                    script.life.bus_name(random(2) == 0, NOW);
+                    script.told()
+                }
+                7 => script.says(
+                    ["RELOADING=1", "STOPPING=1", "WATCHDOG=trigger", "WATCHDOG=1"][random(4) as usize],
+                ),
+                _ => {
+                    let pid = [script.life.main(), script.life.control()][random(2) as usize].unwrap_or(1);
+                    script.exit(pid, random(2) as u8)
+                }
+            };
+            log.push(line);
+        }
+        // However it stands, stopping and killing bring it to its end.
+        script.empty = true;
+        log.push(script.stop());
+        for _ in 0..8 {
+            for pid in [script.life.main(), script.life.control()].into_iter().flatten() {
+                log.push(script.signalled(pid, Signal::KILL));
+            }
+            script.life.empty(NOW);
+            log.push(script.told());
+            log.push(script.kill());
+        }
+        assert_eq!(script.life.phase(), Phase::Dead, "{round} {kind} {extra}\n{}", log.join("\n"));
+        let ends = log.iter().map(|line| line.matches("Ended(").count()).sum::<usize>();
+        assert_eq!(ends, 1, "{round} {kind} {extra}\n{}", log.join("\n"));
+    }
+}
