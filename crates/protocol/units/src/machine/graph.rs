@@ -14,13 +14,17 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn new(specs: &[Spec], names: &BTreeMap<String, UnitId>) -> Graph {
+    pub(super) fn new<'a>(
+        specs: impl ExactSizeIterator<Item = &'a Spec>,
+        names: &BTreeMap<String, UnitId>,
+    ) -> Graph {
+        let count = specs.len();
         let mut graph = Graph {
-            forward: specs.iter().map(|_| Default::default()).collect(),
-            backward: specs.iter().map(|_| Default::default()).collect(),
-            missing: vec![Vec::new(); specs.len()],
+            forward: (0..count).map(|_| Default::default()).collect(),
+            backward: (0..count).map(|_| Default::default()).collect(),
+            missing: vec![Vec::new(); count],
         };
-        for (index, spec) in specs.iter().enumerate() {
+        for (index, spec) in specs.enumerate() {
             let unit = UnitId(index as u32);
             for (relation, name) in &spec.relations {
                 match names.get(name) {

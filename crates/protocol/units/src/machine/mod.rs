@@ -156,19 +156,9 @@ pub struct Machine {
     now: Duration,
 }
 
-impl Machine {
-    /// A machine with these units, all inactive. Of units with the same name the first one counts.
-    pub fn new(specs: Vec<Spec>) -> Machine {
-        let mut names = BTreeMap::new();
-        let mut known = Vec::with_capacity(specs.len());
-        for spec in specs {
-            if let std::collections::btree_map::Entry::Vacant(entry) = names.entry(spec.name.clone()) {
-                entry.insert(UnitId(known.len() as u32));
-                known.push(spec);
-            }
-        }
-        let graph = Graph::new(&known, &names);
-        let units = known.into_iter().map(|spec| Entry {
+impl Entry {
+    fn new(spec: Spec) -> Entry {
+        Entry {
             spec,
             state: State::Inactive,
             outcome: Outcome::Success,
@@ -182,18 +172,42 @@ impl Machine {
             restarts: 0,
             starts: VecDeque::new(),
             job: None,
-        });
-        Machine {
-            units: units.collect(),
-            names,
-            graph,
+        }
+    }
+}
+
+impl Machine {
+    /// A machine with these units, all inactive. Of units with the same name the first one counts.
+    pub fn new(specs: Vec<Spec>) -> Machine {
+        let mut machine = Machine {
+            units: Vec::with_capacity(specs.len()),
+            names: BTreeMap::new(),
+            graph: Graph::default(),
             jobs: BTreeMap::new(),
             last_job: 0,
             effects: VecDeque::new(),
             sequence: 0,
             given_up: BTreeSet::new(),
             now: Duration::ZERO,
+        };
+        let mut seen = BTreeSet::new();
+        machine.load(specs.into_iter().filter(|spec| seen.insert(spec.name.clone())).collect());
+        machine
+    }
+
+    /// Takes in units: those that are new are inactive, of those that are known only what was declared of them
+    /// changes. Units keep their [`UnitId`]s.
+    pub fn load(&mut self, specs: Vec<Spec>) {
+        for spec in specs {
+            match self.names.get(&spec.name) {
+                Some(unit) => self.units[unit.index()].spec = spec,
+                None => {
+                    self.names.insert(spec.name.clone(), UnitId(self.units.len() as u32));
+                    self.units.push(Entry::new(spec));
+                }
+            }
         }
+        self.graph = Graph::new(self.units.iter().map(|entry| &entry.spec), &self.names);
     }
 
     /// The unit of this name.

@@ -444,3 +444,19 @@ fn the_table_is_the_only_truth() {
         assert!(TRANSITIONS.iter().any(|(_, _, to)| *to == state), "no way into {state}");
     }
 }
+
+#[test]
+fn units_are_taken_in_while_others_run() {
+    let mut machine = Machine::new(vec![Spec::new("a.service")]);
+    let a = machine.unit("a.service").expect("a unit");
+    machine.request(Verb::Start, a, Duration::ZERO).expect("it starts");
+    machine.event(a, Event::Ready, Duration::ZERO);
+    let later = Spec::new("b.service").with(Relation::BindsTo, "a.service").with(Relation::After, "a.service");
+    let known = Spec { can_reload: true, ..Spec::new("a.service") };
+    machine.load(vec![later, known]);
+    assert_eq!((machine.unit("a.service"), machine.state(a)), (Some(a), State::Active));
+    let b = machine.unit("b.service").expect("a unit");
+    machine.request(Verb::Start, b, Duration::ZERO).expect("it starts");
+    assert_eq!(machine.state(b), State::Activating);
+    machine.request(Verb::Reload, a, Duration::ZERO).expect("it can be reloaded now");
+}
