@@ -14,6 +14,23 @@ const MOST_LINKS: usize = 16;
 /// Drop-ins of one unit, and units in one folder, are no more than this.
 const MOST_FILES: usize = 4096;
 
+/// Where the machine has its units, in the order of systemd's search path.
+pub const SYSTEM_FOLDERS: [&str; 13] = [
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/run/systemd/transient",
+    "/run/systemd/generator.early",
+    "/etc/systemd/system",
+    "/etc/systemd/system.attached",
+    "/run/systemd/system",
+    "/run/systemd/system.attached",
+    "/run/systemd/generator",
+    "/usr/local/lib/systemd/system",
+    "/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/run/systemd/generator.late",
+];
+
 /// The folders in which units are looked for; what stands in an earlier one hides the later ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchPath(Vec<PathBuf>);
@@ -69,16 +86,9 @@ impl SearchPath {
 
     /// Where the machine has its units, as systemd looks for them.
     pub fn system() -> SearchPath {
-        let folders = [
-            "/etc/systemd/system",
-            "/run/systemd/system",
-            "/usr/local/lib/systemd/system",
-            "/usr/lib/systemd/system",
-            "/lib/systemd/system",
-        ];
-        // On many machines the last two are one.
+        // On many machines two of them are one.
         let mut seen = BTreeSet::new();
-        let folders = folders.into_iter().map(PathBuf::from);
+        let folders = SYSTEM_FOLDERS.into_iter().map(PathBuf::from);
         SearchPath(
             folders.filter(|folder| seen.insert(fs::canonicalize(folder).ok()) || !folder.exists()).collect(),
         )
@@ -159,7 +169,7 @@ impl SearchPath {
     /// Every drop-in: in folders by the names, by their templates, by their prefixes up to a dash, and by the
     /// kind. Of files with the same name the one in the more special folder counts; they count in the order of
     /// their names, whatever their folder.
-    fn dropins(&self, names: &[UnitName]) -> Result<Vec<PathBuf>, FindError> {
+    pub(super) fn dropins(&self, names: &[UnitName]) -> Result<Vec<PathBuf>, FindError> {
         let mut folders = Vec::new();
         for name in names {
             for root in &self.0 {

@@ -1,9 +1,10 @@
-//! Unit files on disk: where they are, what they load, and what this machine is.
+//! Unit files on disk: where they are, what they load, which of them start by themselves, and what this machine is.
 
 mod find;
 mod host;
+pub mod install;
 mod load;
 
-pub use find::{Files, FindError, SearchPath};
+pub use find::{Files, FindError, SYSTEM_FOLDERS, SearchPath};
 pub use host::host;
 pub use load::{Loaded, load};

@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod finding;
+mod installing;
 mod loading;

@@ -2,6 +2,7 @@
 //! that takes the text after `=` and says in one enum what is wrong with it.
 
 mod escape;
+mod glob;
 mod limit;
 mod signal;
 mod size;
@@ -9,6 +10,7 @@ mod span;
 mod words;
 
 pub use escape::{escape_name, escape_path, unescape_name};
+pub use glob::{GlobKind, glob_matches};
 pub use limit::{Bound, Limit, LimitKind};
 pub use signal::Signal;
 pub(crate) use size::parse_percent;
