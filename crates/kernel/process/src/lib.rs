@@ -1,0 +1,28 @@
+//! Processes of Linux behind safe types: made from a list of system calls, waited for, signalled.
+//!
+//! [`Launch`] holds all that a new process needs: the program, its arguments, its descriptors, and the [`Step`]s
+//! that it takes before it becomes the program. All is prepared by the parent. The child shares the parent's
+//! memory until it executes the program, so that nothing is copied however large the parent is; it carries out
+//! system calls and nothing else: it allocates nothing, takes no lock, and touches no state of the C library.
+//! What fails there is known to the parent at once, with the step that failed.
+//!
+//! [`wait`] reaps, [`pidfd`] signals without the danger that a number was given to another process in the meantime,
+//! [`signals`] and nix's epoll, signalfd and timerfd are what an event loop of one thread needs.
+
+#![allow(unsafe_code, reason = "this floor makes Linux safe for the ones above it")]
+
+mod child;
+mod launch;
+mod make;
+pub mod pidfd;
+mod raw;
+pub mod signals;
+mod stack;
+mod step;
+pub mod this;
+pub mod wait;
+
+pub use launch::{At, Launch, SpawnError, Spawned};
+pub use nix::errno::Errno;
+pub use nix::sys::{epoll, signalfd, timerfd};
+pub use step::{FilterInstruction, Step};

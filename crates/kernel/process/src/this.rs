@@ -1,0 +1,58 @@
+//! What this process is to the system.
+
+use std::ffi::CStr;
+
+use nix::errno::Errno;
+
+use crate::raw;
+
+/// Orphans below this process become its children, as if it were PID 1.
+///
+/// # Errors
+/// None that happen.
+pub fn become_subreaper() -> Result<(), Errno> {
+    prctl(libc::PR_SET_CHILD_SUBREAPER, 1)
+}
+
+/// What ps(1) shows for this thread; 15 octets of it.
+///
+/// # Errors
+/// None that happen.
+pub fn set_name(name: &CStr) -> Result<(), Errno> {
+    prctl(libc::PR_SET_NAME, name.as_ptr() as usize)
+}
+
+/// This process gets this signal when its parent ends.
+///
+/// # Errors
+/// `EINVAL` for what is no signal.
+pub fn die_with_parent(signal: i32) -> Result<(), Errno> {
+    prctl(libc::PR_SET_PDEATHSIG, signal as usize)
+}
+
+/// The capabilities of this thread, a bit for each: those in force, and those that can be had by execve(2) at all.
+///
+/// # Errors
+/// None that happen.
+pub fn capabilities() -> Result<(u64, u64), Errno> {
+    let (mut header, mut data) = ([0x2008_0522u32, 0], [0u32; 6]);
+    let arguments = [header.as_mut_ptr() as usize, data.as_mut_ptr() as usize, 0, 0, 0, 0];
+    // SAFETY: the version in the header is the one that has two words for each of three sets.
+    unsafe { raw::call(libc::SYS_capget, arguments) }.map_err(Errno::from_raw)?;
+    let read = |capability: u32| {
+        // SAFETY: no pointers.
+        unsafe {
+            raw::call(libc::SYS_prctl, [libc::PR_CAPBSET_READ as usize, capability as usize, 0, 0, 0, 0])
+        }
+    };
+    let bounding = (0..64).filter(|capability| read(*capability) == Ok(1));
+    let bounding = bounding.fold(0, |set, capability| set | 1 << capability);
+    Ok((u64::from(data[0]) | u64::from(data[3]) << 32, bounding))
+}
+
+fn prctl(option: i32, argument: usize) -> Result<(), Errno> {
+    // SAFETY: what the callers above give is a number, or a string which ends in a NUL and outlives the call.
+    unsafe { raw::call(libc::SYS_prctl, [option as usize, argument, 0, 0, 0, 0]) }
+        .map(drop)
+        .map_err(Errno::from_raw)
+}
