@@ -1,0 +1,348 @@
+//! One group: the same path in every hierarchy that it needs.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::detect::{Controller, Tree, below};
+use crate::hierarchy::{children, make, write};
+use crate::{GroupError, Hierarchy, PATIENCE, Unmet, name};
+
+/// A group, which need not exist.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub(crate) hierarchy: Hierarchy,
+    path: String,
+}
+
+/// How a new process comes into a group.
+#[derive(Debug)]
+pub struct Entry {
+    /// A folder of version 2 for clone3(2) with `CLONE_INTO_CGROUP`.
+    pub clone_into: Option<OwnedFd>,
+    /// Files of version 1 into which the new process writes `0` before it executes anything.
+    pub joins: Vec<Join>,
+}
+
+/// A file into which a process writes `0` to join a group.
+#[derive(Debug)]
+pub struct Join {
+    /// Opened for writing, closed on execution.
+    pub file: OwnedFd,
+    /// The hierarchy, in words.
+    pub hierarchy: String,
+    /// Without it the process would not be tracked; where false, a limit only does not hold. (Joining `cpu` fails, for
+    /// instance, for a process with real-time scheduling on a kernel with `RT_GROUP_SCHED`.)
+    pub required: bool,
+}
+
+impl Group {
+    pub(crate) fn new(hierarchy: Hierarchy, path: String) -> Group {
+        Group { hierarchy, path }
+    }
+
+    /// Its path below the base.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The folder in which its processes are tracked.
+    pub(crate) fn dir(&self) -> PathBuf {
+        // A group is only made where there is a tracker.
+        self.hierarchy.tracker().map(|tree| self.in_tree(tree)).unwrap_or_default()
+    }
+
+    pub(crate) fn in_tree(&self, tree: &Tree) -> PathBuf {
+        below(&tree.base_dir(), &self.path)
+    }
+
+    /// The folders of this group in all hierarchies, whether they are there or not; the tracker's first.
+    pub(crate) fn dirs(&self) -> Vec<PathBuf> {
+        let trees = self.hierarchy.unified().into_iter().chain(self.hierarchy.legacy());
+        let mut dirs = vec![self.dir()];
+        for tree in trees {
+            let dir = self.in_tree(tree);
+            if !dirs.contains(&dir) {
+                dirs.push(dir);
+            }
+        }
+        dirs
+    }
+
+    /// Whether it is there.
+    pub fn exists(&self) -> bool {
+        self.dir().is_dir()
+    }
+
+    /// Makes the group, and those above it, wherever these controllers live; what is there already is kept. A controller
+    /// that cannot be had is passed over here: what it was for is told when limits are set.
+    ///
+    /// # Errors
+    /// Processes in it could not be tracked.
+    pub fn create(&self, controllers: &[Controller]) -> Result<(), GroupError> {
+        let tracker = self.hierarchy.tracker()?;
+        if let Some(tree) = self.hierarchy.unified() {
+            let names = |one: &Controller| self.hierarchy.tree_of(*one).is_none();
+            let wanted: Vec<_> = controllers.iter().copied().filter(names).collect();
+            for above in ancestors(&self.path) {
+                enable(tree, above, &wanted);
+                let next = self.path[above.len()..].trim_start_matches('/');
+                let next = next.split('/').next().unwrap_or_default();
+                make(&below(&tree.base_dir(), above).join(next))?;
+            }
+        }
+        let mut trees: Vec<&Tree> = Vec::new();
+        // Without version 2 killing and freezing need the freezer.
+        let freezer = if tracker.unified { None } else { Some(Controller::Freezer) };
+        for controller in controllers.iter().copied().chain(freezer) {
+            let found = self.hierarchy.tree_of(controller).filter(|tree| !trees.contains(tree));
+            trees.extend(found);
+        }
+        for tree in trees.into_iter().filter(|tree| *tree != tracker) {
+            // A limit that cannot be had is told when it is set.
+            let _ = make_all(tree, &self.path);
+        }
+        if tracker.unified { Ok(()) } else { make_all(tracker, &self.path) }
+    }
+
+    /// How a new process comes into this group, in every hierarchy in which it was made.
+    ///
+    /// # Errors
+    /// The group is not there, or cannot be opened.
+    pub fn entry(&self) -> Result<Entry, GroupError> {
+        let tracker = self.hierarchy.tracker()?;
+        let mut entry = Entry { clone_into: None, joins: Vec::new() };
+        let open = |path: &Path, flags: i32, write: bool| {
+            let mut options = fs::OpenOptions::new();
+            options.read(!write).write(write).custom_flags(flags | libc::O_CLOEXEC);
+            options.open(path).map(OwnedFd::from)
+        };
+        if tracker.unified {
+            let dir = self.dir();
+            let file = open(&dir, libc::O_DIRECTORY, false).map_err(GroupError::file("open", &dir))?;
+            entry.clone_into = Some(file);
+        }
+        for tree in self.hierarchy.legacy() {
+            let required = tree == tracker;
+            let path = self.in_tree(tree).join("cgroup.procs");
+            match open(&path, 0, true) {
+                Ok(file) => entry.joins.push(Join { file, hierarchy: tree.names.join(","), required }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !required => {}
+                Err(error) => return Err(GroupError::file("open", &path)(error)),
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Moves a process into this group, in every hierarchy in which it was made. A hierarchy that refuses is told
+    /// where a limit only depends on it.
+    ///
+    /// # Errors
+    /// It cannot be tracked: there is no such process, or it may not be moved.
+    pub fn attach(&self, pid: i32) -> Result<Vec<String>, GroupError> {
+        let text = pid.to_string();
+        write(&self.dir().join("cgroup.procs"), &text)?;
+        let tracker = self.hierarchy.tracker()?;
+        let mut refused = Vec::new();
+        for tree in self.hierarchy.legacy().iter().filter(|tree| *tree != tracker) {
+            let path = self.in_tree(tree).join("cgroup.procs");
+            if path.exists()
+                && let Err(error) = write(&path, &text)
+            {
+                refused.push(error.to_string());
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Every process in it and below it, each once. Those of another PID namespace are not seen.
+    ///
+    /// # Errors
+    /// The group cannot be read. One that is not there has none.
+    pub fn processes(&self) -> Result<Vec<i32>, GroupError> {
+        let mut found = Vec::new();
+        for dir in self.nested()? {
+            found.extend(pids_in(&dir)?);
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Its folder, then those below it, at the tracker.
+    fn nested(&self) -> Result<Vec<PathBuf>, GroupError> {
+        nested(self.dir())
+    }
+
+    /// Whether any process is in it or below it; false where it is not there.
+    ///
+    /// # Errors
+    /// The group cannot be read.
+    pub fn is_populated(&self) -> Result<bool, GroupError> {
+        let dir = self.dir();
+        if self.hierarchy.tracker()?.unified {
+            let path = dir.join("cgroup.events");
+            return match fs::read_to_string(&path) {
+                Ok(text) => Ok(text.lines().any(|line| line == "populated 1")),
+                // The root of the machine has no such file, and is never empty.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(self.path.is_empty()),
+                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(false),
+                Err(error) => Err(GroupError::file("read", &path)(error)),
+            };
+        }
+        for dir in self.nested()? {
+            if !pids_in(&dir)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Removes the group and those below it from every hierarchy. A process that has just ended keeps its group for
+    /// a moment, so it is tried again until [`PATIENCE`] is over.
+    ///
+    /// # Errors
+    /// Processes are still in it.
+    pub fn remove(&self) -> Result<(), GroupError> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut result = Ok(());
+        if self.path.is_empty() {
+            return result;
+        }
+        for dir in self.dirs() {
+            let mut dirs = nested(dir)?;
+            dirs.reverse();
+            for dir in dirs {
+                if let Err(error) = remove(&dir, deadline) {
+                    result = Err(error);
+                }
+            }
+        }
+        result
+    }
+
+    /// Hands the group, in version 2, to a user who may make groups below it: `Delegate=` with `User=`. Returns what
+    /// of it could not be done.
+    pub fn delegate(&self, user: u32, group: u32) -> Option<Unmet> {
+        let Some(tree) = self.hierarchy.unified() else {
+            let reason = "version 1 of control groups cannot be handed to a user safely";
+            return Some(Unmet::new("Delegate", reason));
+        };
+        let dir = self.in_tree(tree);
+        let files = ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
+        for file in files {
+            if let Err(error) = std::os::unix::fs::chown(below(&dir, file), Some(user), Some(group)) {
+                return Some(Unmet::new("Delegate", format!("cannot hand over {}: {error}", dir.display())));
+            }
+        }
+        None
+    }
+}
+
+/// The paths above a path, from the base: ``, `a`, `a/b` for `a/b/c`.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.match_indices('/').map(|(at, _)| at);
+    let first = if path.is_empty() { None } else { Some("") };
+    first.into_iter().chain(ends.map(|end| &path[..end]))
+}
+
+/// Hands controllers of version 2 to the groups below `path`. One that cannot be handed down is found out when a
+/// limit is set.
+pub(crate) fn enable(tree: &Tree, path: &str, controllers: &[Controller]) {
+    let dir = below(&tree.base_dir(), path);
+    let given = fs::read_to_string(dir.join("cgroup.controllers")).unwrap_or_default();
+    let handed = fs::read_to_string(dir.join("cgroup.subtree_control")).unwrap_or_default();
+    let has = |text: &str, name: &str| text.split_whitespace().any(|known| known == name);
+    for name in controllers.iter().filter_map(|controller| controller.unified_name()) {
+        if has(&given, name) && !has(&handed, name) {
+            let _ = write(&dir.join("cgroup.subtree_control"), &format!("+{name}"));
+        }
+    }
+}
+
+/// Makes a group and those above it in a hierarchy of version 1.
+fn make_all(tree: &Tree, path: &str) -> Result<(), GroupError> {
+    let whole = [path];
+    for path in ancestors(path).skip(1).chain(whole).filter(|path| !path.is_empty()) {
+        let new = make(&below(&tree.base_dir(), path))?;
+        if new && tree.has("cpuset") {
+            fill_cpuset(&tree.base_dir(), path);
+        }
+    }
+    Ok(())
+}
+
+/// A new group of version 1's `cpuset` has no processor and no memory: it takes over those of the one above it.
+pub(crate) fn fill_cpuset(base: &Path, path: &str) {
+    let dir = below(base, path);
+    let Some(above) = dir.parent() else { return };
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let empty = fs::read_to_string(dir.join(file)).is_ok_and(|text| text.trim().is_empty());
+        if let (true, Ok(text)) = (empty, fs::read_to_string(above.join(file))) {
+            let _ = write(&dir.join(file), text.trim());
+        }
+    }
+}
+
+/// A folder and those below it, parents first.
+pub(crate) fn nested(dir: PathBuf) -> Result<Vec<PathBuf>, GroupError> {
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut dirs = vec![(dir, 0)];
+    let mut at = 0;
+    while let Some((dir, depth)) = dirs.get(at).cloned() {
+        if depth < name::DEEPEST {
+            let below = children(&dir)?;
+            dirs.extend(below.iter().map(|name| (dir.join(name), depth + 1)));
+        }
+        at += 1;
+    }
+    Ok(dirs.into_iter().map(|(dir, _)| dir).collect())
+}
+
+/// The processes of one folder.
+pub(crate) fn pids_in(dir: &Path) -> Result<Vec<i32>, GroupError> {
+    let path = dir.join("cgroup.procs");
+    match fs::read_to_string(&path) {
+        // A process of another namespace is shown as 0.
+        Ok(text) => Ok(text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect()),
+        // It has gone meanwhile, or has threads only, whose processes stand in the one above.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                || matches!(error.raw_os_error(), Some(libc::ENODEV | libc::EOPNOTSUPP)) =>
+        {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(GroupError::file("read", &path)(error)),
+    }
+}
+
+fn remove(dir: &Path, deadline: Instant) -> Result<(), GroupError> {
+    loop {
+        match fs::remove_dir(dir) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => return Err(GroupError::file("remove", dir)(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paths_above() {
+        let all = |path| ancestors(path).collect::<Vec<_>>();
+        assert_eq!(all("a/b/c"), ["", "a", "a/b"]);
+        assert_eq!(all("a"), [""]);
+        assert_eq!(all(""), [""; 0]);
+    }
+}
