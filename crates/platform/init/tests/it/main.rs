@@ -5,3 +5,4 @@
 mod finding;
 mod installing;
 mod loading;
+mod sockets;

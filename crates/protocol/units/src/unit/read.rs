@@ -113,7 +113,9 @@ impl Unit {
                 continue;
             };
             if assignment.value.is_empty() {
-                self.settings.retain(|s| (s.section, s.directive) != (section, directive.name));
+                self.settings.retain(|s| {
+                    s.section != section || !directive::takes_back(section, directive.name, s.directive)
+                });
                 continue;
             }
             match directive.kind.parse(&assignment.value, scope) {

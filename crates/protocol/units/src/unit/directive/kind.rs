@@ -16,6 +16,8 @@ use crate::value::{
 pub enum Kind {
     /// Any text; specifiers are expanded.
     Text,
+    /// Any text; repeated ones add up.
+    Texts,
     /// Yes or no.
     Bool,
     /// Yes, no, or one of these words.
@@ -28,6 +30,8 @@ pub enum Kind {
     NumberOr(i64, i64, &'static [&'static str]),
     /// A time span.
     Span,
+    /// A time span; repeated ones add up.
+    Spans,
     /// A number of octets.
     Size,
     /// A number of octets or of things, a share, or infinity.
@@ -44,6 +48,8 @@ pub enum Kind {
     Statuses,
     /// An absolute path.
     Path,
+    /// An absolute path, which may have spaces in it; repeated ones add up.
+    EachPath,
     /// A path below `/run` where it is not absolute.
     RunPath,
     /// An absolute path or `~`; `-` before it where it may be missing.
@@ -119,7 +125,10 @@ impl Kind {
     pub fn adds_up(self) -> bool {
         matches!(
             self,
-            Kind::Statuses
+            Kind::Texts
+                | Kind::Spans
+                | Kind::EachPath
+                | Kind::Statuses
                 | Kind::Paths
                 | Kind::Units
                 | Kind::Words
@@ -141,7 +150,7 @@ impl Kind {
         let expanded_path = |text: &str| scope.expand(text).and_then(|path| parse_path(&path));
         let one_of = |words: &[&str]| words.contains(&text).then(|| Value::Text(text.to_owned()));
         Ok(match self {
-            Kind::Text => Value::Text(scope.expand(text)?),
+            Kind::Text | Kind::Texts => Value::Text(scope.expand(text)?),
             Kind::Bool => Value::Bool(parse_bool(text)?),
             Kind::BoolOr(words) => one_of(words).map_or_else(|| parse_bool(text).map(Value::Bool), Ok)?,
             Kind::Choice(words) => one_of(words)
@@ -150,7 +159,7 @@ impl Kind {
             Kind::NumberOr(least, most, words) => {
                 one_of(words).map_or_else(|| parse_number(text, least, most).map(Value::Number), Ok)?
             }
-            Kind::Span => Value::Span(Span::parse(text)?),
+            Kind::Span | Kind::Spans => Value::Span(Span::parse(text)?),
             Kind::Size => Value::Amount(Amount::Absolute(parse_size(text)?)),
             Kind::Amount => Value::Amount(parse_amount(text)?),
             Kind::Percent => {
@@ -161,7 +170,7 @@ impl Kind {
             Kind::Mode => Value::Mode(parse_mode(text)?),
             Kind::Signal => Value::Signal(Signal::parse(text)?),
             Kind::Statuses => Value::Statuses(ExitStatuses::parse(text)?),
-            Kind::Path => Value::Text(expanded_path(text)?),
+            Kind::Path | Kind::EachPath => Value::Text(expanded_path(text)?),
             Kind::RunPath => {
                 let path = scope.expand(text)?;
                 Value::Text(parse_path(&if path.starts_with('/') { path } else { format!("/run/{path}") })?)

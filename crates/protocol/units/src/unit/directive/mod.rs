@@ -68,6 +68,34 @@ pub fn find(unit: UnitKind, section: &str, name: &str) -> Option<(&'static str, 
     Some((section, row))
 }
 
+/// Directives that make one list: an empty value of one takes all of them back.
+const LISTS: [(&str, &[&str]); 3] = [
+    (
+        "Socket",
+        &[
+            "ListenStream",
+            "ListenDatagram",
+            "ListenSequentialPacket",
+            "ListenFIFO",
+            "ListenNetlink",
+            "ListenSpecial",
+            "ListenMessageQueue",
+            "ListenUSBFunction",
+        ],
+    ),
+    (
+        "Timer",
+        &["OnCalendar", "OnActiveSec", "OnBootSec", "OnStartupSec", "OnUnitActiveSec", "OnUnitInactiveSec"],
+    ),
+    ("Path", &["PathExists", "PathExistsGlob", "PathChanged", "PathModified", "DirectoryNotEmpty"]),
+];
+
+/// Whether an empty value of the directive `emptied` takes back what `directive` has said in the same section.
+pub fn takes_back(section: &str, emptied: &str, directive: &str) -> bool {
+    let one_list = |(_, list): &&(&str, &[&str])| list.contains(&emptied) && list.contains(&directive);
+    emptied == directive || LISTS.iter().filter(|(of, _)| *of == section).any(|list| one_list(&list))
+}
+
 /// The sections that a unit of this kind may have.
 pub fn sections(unit: UnitKind) -> Vec<&'static str> {
     [Some("Unit"), unit.section(), Some("Install")].into_iter().flatten().collect()

@@ -1,6 +1,6 @@
 //! What stands in `[Service]` alone.
 
-use super::fate::{BUS, CONFINE, OBSOLETE, RUN, SOCKETS};
+use super::fate::{BUS, CONFINE, OBSOLETE, RUN, SOCKETS, USB};
 use super::kind::Kind::{self, Bool, Choice, Command, Number, Path, RunPath, Span, Statuses, Text, Units};
 use super::{Directive, row};
 
@@ -51,7 +51,7 @@ pub(super) const SERVICE: &[Directive] = &[
     row("FileDescriptorStoreMax", Number(0, u32::MAX as i64), SOCKETS),
     row("BusName", Text, BUS),
     row("OOMPolicy", Choice(&["continue", "stop", "kill"]), RUN),
-    row("USBFunctionDescriptors", Path, SOCKETS),
-    row("USBFunctionStrings", Path, SOCKETS),
+    row("USBFunctionDescriptors", Path, USB),
+    row("USBFunctionStrings", Path, USB),
     row("SysVStartPriority", Number(0, 99), OBSOLETE),
 ];

@@ -1,0 +1,7 @@
+//! What starts units: sockets, timers, paths, and mounts, which are units themselves.
+//!
+//! Each is a value without a thread of its own. It is started and stopped with its unit, has descriptors to wait for,
+//! and says what is to be done when one of them is ready; whoever runs the supervisor's loop does it.
+
+pub mod limit;
+pub mod socket;
