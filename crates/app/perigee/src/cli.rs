@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{account, archive, configuration, ctl, documents, tm, up};
+use crate::{account, archive, configuration, ctl, documents, init, tm, up};
 
 /// A spacecraft ground-station node.
 ///
@@ -32,7 +32,12 @@ pub(crate) enum Verb {
     /// Look into the archive, check it, decode its packets again; the station need not run
     #[command(subcommand)]
     Archive(archive::Verb),
-    /// Look at units: what of them is carried out
+    /// Run units: as PID 1, or as a supervisor under another init
+    ///
+    /// Starts default.target, or the unit that is named, and all that it drags along. SIGTERM stops everything in order.
+    /// As PID 1, SIGINT and SIGRTMIN+5 reboot, SIGRTMIN+4 powers off. `perigee ctl` talks to it.
+    Init(init::Arguments),
+    /// Ask the supervisor about units, and tell it what to do with them
     #[command(subcommand)]
     Ctl(ctl::Verb),
     /// Manage accounts and API tokens

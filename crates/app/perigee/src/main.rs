@@ -10,6 +10,7 @@ mod cli;
 mod configuration;
 mod ctl;
 mod documents;
+mod init;
 mod tm;
 mod up;
 
@@ -20,18 +21,31 @@ use clap::Parser;
 use crate::cli::Verb;
 
 fn main() -> ExitCode {
-    let outcome = match cli::Perigee::parse().verb {
+    if perigee_init::pid1::is_first() && called_as("init") {
+        return end(init::run(&init::Arguments::default()));
+    }
+    end(match cli::Perigee::parse().verb {
         Verb::Up(arguments) => up::up(&arguments),
         Verb::Run(arguments) => up::run(&arguments),
         Verb::Config(arguments) => configuration::run(&arguments),
         Verb::Tm(verb) => tm::run(verb),
         Verb::Archive(verb) => archive::run(verb),
+        Verb::Init(arguments) => init::run(&arguments),
         Verb::Ctl(verb) => ctl::run(verb),
         Verb::Account(arguments) => account::run(&arguments),
         Verb::Completions(arguments) => documents::completions(&arguments),
         Verb::Man(arguments) => documents::man(&arguments),
         Verb::Version => documents::version(),
-    };
+    })
+}
+
+/// Whether this program was started by this name.
+fn called_as(name: &str) -> bool {
+    let called = std::env::args_os().next().map(std::path::PathBuf::from);
+    called.as_deref().and_then(std::path::Path::file_name).is_some_and(|called| called == name)
+}
+
+fn end(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
         eprintln!("perigee: {}", told(&error));
         ExitCode::FAILURE

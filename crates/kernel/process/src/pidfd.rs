@@ -42,3 +42,9 @@ pub fn kill(pid: i32, signal: i32) -> Result<(), Errno> {
         .map(drop)
         .map_err(Errno::from_raw)
 }
+
+/// A descriptor whose number has just come with a message of a socket: from now on it has an owner.
+pub fn received(number: std::os::fd::RawFd) -> OwnedFd {
+    // SAFETY: the kernel has made it for this process, and nobody else was told of it.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}

@@ -1,8 +1,13 @@
 //! PID 1 and supervisor: runs units.
 //!
 //! [`files`] finds unit files and loads them; what stands in them, and the state machines, are in `protocol/units`.
-//! [`trigger`] has what starts units: sockets, timers, paths and mounts. [`accounts`] are the users and groups.
+//! [`supervisor`] is the loop that runs them, [`exec`] makes their processes, [`trigger`] is what starts them,
+//! [`control`] is how the supervisor is asked, [`pid1`] what only PID 1 does.
 
 pub mod accounts;
+pub mod control;
+pub mod exec;
 pub mod files;
+pub mod pid1;
+pub mod supervisor;
 pub mod trigger;

@@ -1,14 +1,19 @@
 //! `perigee ctl`: the words of systemctl, for units.
 
+mod act;
 mod check;
 mod order;
+mod show;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use perigee_init::files::SearchPath;
+use perigee_units::machine;
 use perigee_units::unit::UnitName;
+
+use act::Wish;
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
@@ -23,13 +28,64 @@ pub(crate) enum Verb {
     /// The units of one line start together, and the next line waits for them. Circles in the order are named with
     /// the unit that is left out for each. Exit status: 0 done; 1 there is no such unit, or it cannot be started.
     Order(order::Arguments),
+    /// Start units
+    Start(act::Arguments),
+    /// Stop units
+    Stop(act::Arguments),
+    /// Stop units if they run, then start them
+    Restart(act::Arguments),
+    /// Restart those units that run
+    TryRestart(act::Arguments),
+    /// Let units read their configuration again
+    Reload(act::Arguments),
+    /// Reload units, or restart those that cannot reload
+    ReloadOrRestart(act::Arguments),
+    /// Show how units are; without a unit, how the supervisor is
+    ///
+    /// Exit status: 0 all are active; 3 one is not; 4 there is no such unit.
+    Status(show::Units),
+    /// Whether units are active; exit status 3 if none is
+    IsActive {
+        #[command(flatten)]
+        units: show::Units,
+        /// Say nothing
+        #[arg(long, short)]
+        quiet: bool,
+    },
+    /// List the units that are loaded
+    ListUnits(show::List),
+    /// Show every change of state as it happens
+    Events(show::Events),
 }
 
 pub(crate) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Order(arguments) => order::run(&arguments),
+        Verb::Start(arguments) => act::run(&arguments, wish(machine::Verb::Start)),
+        Verb::Stop(arguments) => act::run(&arguments, wish(machine::Verb::Stop)),
+        Verb::Restart(arguments) => act::run(&arguments, wish(machine::Verb::Restart)),
+        Verb::TryRestart(arguments) => {
+            act::run(&arguments, Wish { active_only: true, ..wish(machine::Verb::Restart) })
+        }
+        Verb::Reload(arguments) => act::run(&arguments, wish(machine::Verb::Reload)),
+        Verb::ReloadOrRestart(arguments) => {
+            act::run(&arguments, Wish { or_restart: true, ..wish(machine::Verb::Reload) })
+        }
+        Verb::Status(arguments) => show::status(&arguments),
+        Verb::IsActive { units, quiet } => show::is_active_verb(&units, quiet),
+        Verb::ListUnits(arguments) => show::list(&arguments),
+        Verb::Events(arguments) => show::events(&arguments),
     }
+}
+
+fn wish(verb: machine::Verb) -> Wish {
+    Wish { verb, active_only: false, or_restart: false }
+}
+
+/// A name without an ending is a service.
+fn full_name(name: &str) -> String {
+    unit_name(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
 }
 
 /// These folders, or those of the system.
@@ -38,6 +94,6 @@ fn search_path(folders: &[PathBuf]) -> SearchPath {
 }
 
 /// A name without an ending is a service.
-fn unit_name(text: &str) -> anyhow::Result<UnitName> {
+pub(crate) fn unit_name(text: &str) -> anyhow::Result<UnitName> {
     Ok(UnitName::parse(text).or_else(|_| UnitName::parse(&format!("{text}.service")))?)
 }

@@ -94,6 +94,13 @@ impl SearchPath {
         )
     }
 
+    /// The same, with one folder more, which counts last.
+    #[must_use]
+    pub fn and(mut self, folder: PathBuf) -> SearchPath {
+        self.0.push(folder);
+        self
+    }
+
     /// The folders.
     pub fn folders(&self) -> &[PathBuf] {
         &self.0

@@ -1,10 +1,12 @@
 //! Unit files on disk: where they are, what they load, which of them start by themselves, and what this machine is.
 
+mod builtin;
 mod find;
 mod host;
 pub mod install;
 mod load;
 
+pub use builtin::write_builtin;
 pub use find::{Files, FindError, SYSTEM_FOLDERS, SearchPath};
 pub use host::host;
 pub use load::{Loaded, load};

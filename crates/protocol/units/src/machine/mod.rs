@@ -52,7 +52,8 @@ use job::Job;
 pub struct UnitId(u32);
 
 impl UnitId {
-    pub(crate) fn index(self) -> usize {
+    /// Its place among the units of its machine, from 0.
+    pub fn index(self) -> usize {
         self.0 as usize
     }
 }
@@ -292,6 +293,13 @@ impl Machine {
             entry.outcome = Outcome::Success;
             self.change(unit, Cause::Reset, State::Inactive);
         }
+        self.advance();
+    }
+
+    /// Cancels a job; what it has begun goes on.
+    pub fn cancel(&mut self, job: JobId, now: Duration) {
+        self.now = now;
+        self.finish(job, JobOutcome::Cancelled);
         self.advance();
     }
 

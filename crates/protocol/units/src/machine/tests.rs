@@ -451,7 +451,8 @@ fn units_are_taken_in_while_others_run() {
     let a = machine.unit("a.service").expect("a unit");
     machine.request(Verb::Start, a, Duration::ZERO).expect("it starts");
     machine.event(a, Event::Ready, Duration::ZERO);
-    let later = Spec::new("b.service").with(Relation::BindsTo, "a.service").with(Relation::After, "a.service");
+    let later =
+        Spec::new("b.service").with(Relation::BindsTo, "a.service").with(Relation::After, "a.service");
     let known = Spec { can_reload: true, ..Spec::new("a.service") };
     machine.load(vec![later, known]);
     assert_eq!((machine.unit("a.service"), machine.state(a)), (Some(a), State::Active));

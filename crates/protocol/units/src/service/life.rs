@@ -123,6 +123,11 @@ impl Life {
         }
     }
 
+    /// What the unit says has changed; what is at work goes on as it began.
+    pub fn declared(&mut self, service: Arc<Service>) {
+        self.service = service;
+    }
+
     /// What it is doing.
     pub fn phase(&self) -> Phase {
         self.phase

@@ -34,6 +34,8 @@ impl Signal {
     pub const TERM: Signal = Signal(15);
     /// Interrupt from the keyboard.
     pub const INT: Signal = Signal(2);
+    /// A child has ended.
+    pub const CHLD: Signal = Signal(17);
     /// Continue.
     pub const CONT: Signal = Signal(18);
 

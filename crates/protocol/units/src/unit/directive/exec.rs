@@ -1,5 +1,6 @@
 //! How processes are run and ended: what `[Service]`, `[Socket]`, `[Mount]` and `[Swap]` have in common.
 
+use super::fate::Fate::CarriedOut;
 use super::fate::{
     CONFINE, CREDENTIALS, FOLDERS, IMAGES, LABELS, LOGS, NAMESPACE, RIGHTS, RUN, SCHEDULING, SESSIONS,
     TERMINAL,
@@ -161,11 +162,11 @@ pub(super) const EXEC: &[Directive] = &[
 ];
 
 pub(super) const KILL: &[Directive] = &[
-    row("KillMode", Choice(&["control-group", "mixed", "process", "none"]), RUN),
-    row("KillSignal", Signal, RUN),
-    row("RestartKillSignal", Signal, RUN),
-    row("FinalKillSignal", Signal, RUN),
-    row("WatchdogSignal", Signal, RUN),
-    row("SendSIGKILL", Bool, RUN),
-    row("SendSIGHUP", Bool, RUN),
+    row("KillMode", Choice(&["control-group", "mixed", "process", "none"]), CarriedOut),
+    row("KillSignal", Signal, CarriedOut),
+    row("RestartKillSignal", Signal, CarriedOut),
+    row("FinalKillSignal", Signal, CarriedOut),
+    row("WatchdogSignal", Signal, CarriedOut),
+    row("SendSIGKILL", Bool, CarriedOut),
+    row("SendSIGHUP", Bool, CarriedOut),
 ];

@@ -1,0 +1,214 @@
+//! `perigee ctl status`, `list-units`, `is-active`, `events`: what the supervisor tells of units.
+
+use std::io::{IsTerminal, Write, stdout};
+use std::process::ExitCode;
+
+use clap::Args;
+use perigee_init::control::{ListedUnit, Reply, Request, UnitStatus};
+use perigee_units::machine::State;
+
+use super::act::WhichSupervisor;
+
+#[derive(Args)]
+pub(crate) struct Units {
+    /// Units by name; a name without an ending is a service
+    #[arg(value_name = "UNIT")]
+    pub(crate) units: Vec<String>,
+    /// Write JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) supervisor: WhichSupervisor,
+}
+
+#[derive(Args)]
+pub(crate) struct List {
+    /// Only units whose names match these patterns
+    #[arg(value_name = "PATTERN")]
+    patterns: Vec<String>,
+    /// Those that are inactive too
+    #[arg(long, short)]
+    all: bool,
+    /// Only those that have failed
+    #[arg(long)]
+    failed: bool,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    supervisor: WhichSupervisor,
+}
+
+#[derive(Args)]
+pub(crate) struct Events {
+    /// From the change with this number on, instead of from now on
+    #[arg(long, value_name = "NUMBER")]
+    from: Option<u64>,
+    /// Write a JSON object for each
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    supervisor: WhichSupervisor,
+}
+
+/// Exit status: 3 if a unit is not active, 4 if there is no such unit.
+pub(crate) fn status(arguments: &Units) -> anyhow::Result<ExitCode> {
+    let mut out = stdout().lock();
+    if arguments.units.is_empty() {
+        for reply in arguments.supervisor.connect()?.all(&Request::Manager)? {
+            writeln!(out, "{}", serde_json::to_string_pretty(&reply)?)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let statuses = ask(arguments)?;
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&statuses)?)?;
+    } else {
+        for status in &statuses {
+            show(&mut out, status)?;
+        }
+    }
+    let missing = statuses.iter().any(|status| status.listed.load == "not-found");
+    let active = statuses.iter().all(|status| is_active(&status.listed));
+    Ok(ExitCode::from(if missing {
+        4
+    } else if active {
+        0
+    } else {
+        3
+    }))
+}
+
+/// Exit status: 0 if one of them is active, else 3.
+pub(crate) fn is_active_verb(arguments: &Units, quiet: bool) -> anyhow::Result<ExitCode> {
+    let statuses = ask(arguments)?;
+    if !quiet {
+        let mut out = stdout().lock();
+        for status in &statuses {
+            writeln!(out, "{}", status.listed.active)?;
+        }
+    }
+    Ok(ExitCode::from(if statuses.iter().any(|status| is_active(&status.listed)) { 0 } else { 3 }))
+}
+
+fn is_active(listed: &ListedUnit) -> bool {
+    [State::Active, State::Reloading].iter().any(|state| state.to_string() == listed.active)
+}
+
+pub(crate) fn ask(arguments: &Units) -> anyhow::Result<Vec<UnitStatus>> {
+    let units = arguments.units.iter().map(|name| super::full_name(name)).collect();
+    let replies = arguments.supervisor.connect()?.all(&Request::Status { units })?;
+    let statuses = replies.into_iter().filter_map(|reply| match reply {
+        Reply::Unit(status) => Some(*status),
+        _ => None,
+    });
+    Ok(statuses.collect())
+}
+
+fn show(out: &mut impl Write, status: &UnitStatus) -> std::io::Result<()> {
+    let listed = &status.listed;
+    writeln!(out, "{} {} - {}", mark(&listed.active), listed.unit, listed.description)?;
+    let file = status.files.first().map(|file| format!(" ({})", file.display())).unwrap_or_default();
+    writeln!(out, "     Loaded: {}{file}", listed.load)?;
+    for file in status.files.iter().skip(1) {
+        writeln!(out, "    Drop-In: {}", file.display())?;
+    }
+    let result = if status.result == "success" { String::new() } else { format!(", {}", status.result) };
+    writeln!(out, "     Active: {} ({}){result}", listed.active, listed.sub)?;
+    if listed.restarts > 0 {
+        writeln!(out, "   Restarts: {}", listed.restarts)?;
+    }
+    if let Some(pid) = status.main_pid {
+        writeln!(out, "   Main PID: {pid}")?;
+    } else if let Some(ended) = &status.main_ended {
+        writeln!(out, "       Main: {ended}")?;
+    }
+    if !status.status.is_empty() {
+        writeln!(out, "     Status: {}", status.status)?;
+    }
+    if let Some(tasks) = status.tasks {
+        writeln!(out, "      Tasks: {tasks}")?;
+    }
+    if let Some(memory) = listed.memory {
+        writeln!(out, "     Memory: {} KiB", memory / 1024)?;
+    }
+    if let Some(cpu) = listed.cpu {
+        writeln!(out, "        CPU: {} ms", cpu / 1000)?;
+    }
+    if let Some(group) = &status.group {
+        writeln!(out, "      Group: {group}")?;
+    }
+    for process in &status.processes {
+        writeln!(out, "             {:>7} {}", process.pid, process.command)?;
+    }
+    for complaint in &status.complaints {
+        writeln!(out, "       Note: {complaint}")?;
+    }
+    writeln!(out)
+}
+
+/// A dot that says how it is, in colour where somebody looks.
+fn mark(active: &str) -> String {
+    let colour = match active {
+        "active" | "reloading" => 32,
+        "failed" => 31,
+        "activating" | "deactivating" => 33,
+        _ => 0,
+    };
+    if stdout().is_terminal() { format!("\x1b[{colour}m●\x1b[0m") } else { "●".to_owned() }
+}
+
+pub(crate) fn list(arguments: &List) -> anyhow::Result<ExitCode> {
+    use perigee_units::value::{GlobKind, glob_matches};
+    let replies = arguments.supervisor.connect()?.all(&Request::List)?;
+    let mut units: Vec<ListedUnit> = replies
+        .into_iter()
+        .filter_map(|reply| match reply {
+            Reply::Listed(listed) => Some(listed),
+            _ => None,
+        })
+        .collect();
+    units.retain(|unit| {
+        let named = arguments.patterns.is_empty()
+            || arguments.patterns.iter().any(|pattern| glob_matches(pattern, &unit.unit, GlobKind::Name));
+        let shown = arguments.all || unit.active != "inactive" || unit.job.is_some();
+        named && shown && (!arguments.failed || unit.active == "failed")
+    });
+    units.sort_by(|one, other| one.unit.cmp(&other.unit));
+    let mut out = stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&units)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let width = units.iter().map(|unit| unit.unit.len()).max().unwrap_or(4).max(4);
+    writeln!(out, "  {:width$}  {:8} {:12} {:14} DESCRIPTION", "UNIT", "LOAD", "ACTIVE", "SUB")?;
+    for unit in &units {
+        let mark = if unit.active == "failed" { mark("failed") } else { " ".to_owned() };
+        let ListedUnit { unit, load, active, sub, description, .. } = unit;
+        writeln!(out, "{mark} {unit:width$}  {load:8} {active:12} {sub:14} {description}")?;
+    }
+    writeln!(out, "\n{} units.", units.len())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn events(arguments: &Events) -> anyhow::Result<ExitCode> {
+    let mut client = arguments.supervisor.connect()?;
+    client.send(&Request::Watch { from: arguments.from })?;
+    let mut out = stdout().lock();
+    loop {
+        let reply = client.next_reply()?;
+        match &reply {
+            Reply::Refused { why } => anyhow::bail!("{why}"),
+            _ if arguments.json => writeln!(out, "{}", serde_json::to_string(&reply)?)?,
+            Reply::Change(change) => {
+                let perigee_init::control::Change { sequence, unit, from, to, cause, result, .. } = change;
+                let cause = serde_json::to_value(cause)?;
+                let cause = cause.as_str().unwrap_or_default();
+                writeln!(out, "{sequence:>8}  {unit}: {from} -> {to} ({cause}, {result})")?;
+            }
+            Reply::Missed { from, to } => writeln!(out, "{from:>8}  missed up to {to}")?,
+            _ => {}
+        }
+        out.flush()?;
+    }
+}

@@ -1,0 +1,308 @@
+//! What is said on the control socket.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use perigee_units::machine::{Cause, JobOutcome, State, Verb};
+use serde::{Deserialize, Serialize};
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Start, stop, restart or reload units.
+    Do {
+        /// What.
+        verb: Verb,
+        /// Their names; patterns for units that are loaded.
+        units: Vec<String>,
+        /// Only those that are active.
+        #[serde(default)]
+        active_only: bool,
+        /// Restart what cannot reload.
+        #[serde(default)]
+        or_restart: bool,
+        /// Answer when the jobs are done, not when they are made.
+        #[serde(default)]
+        wait: bool,
+    },
+    /// Send a signal to processes of units.
+    Kill {
+        /// The units.
+        units: Vec<String>,
+        /// By name or number.
+        signal: String,
+        /// To which of their processes.
+        #[serde(default)]
+        whom: Whom,
+    },
+    /// Forget failures; of all units, if none is named.
+    ResetFailed {
+        /// The units.
+        units: Vec<String>,
+    },
+    /// Everything about these units.
+    Status {
+        /// The units.
+        units: Vec<String>,
+    },
+    /// A line about every unit that is loaded.
+    List,
+    /// The supervisor itself.
+    Manager,
+    /// Jobs that are not done.
+    Jobs,
+    /// Every change of state from this number on, without end.
+    Watch {
+        /// The first number; from now on if there is none.
+        #[serde(default)]
+        from: Option<u64>,
+    },
+    /// Make a unit that lives until it ends, and start it.
+    Run {
+        /// Its name.
+        unit: String,
+        /// The text of its unit file.
+        text: String,
+        /// Answer when it is there, or has failed.
+        #[serde(default)]
+        wait: bool,
+    },
+    /// Cancel jobs.
+    Cancel {
+        /// Their numbers.
+        jobs: Vec<u64>,
+    },
+    /// Read unit files again.
+    DaemonReload,
+    /// Go on in a new copy of the program.
+    DaemonReexec,
+    /// Stop everything, then end this machine.
+    PowerOff,
+    /// Stop everything, then start this machine anew.
+    Reboot,
+    /// Stop everything, then halt.
+    Halt,
+    /// Stop everything, then end the supervisor with this status.
+    Exit {
+        /// The exit status.
+        #[serde(default)]
+        status: u8,
+    },
+}
+
+/// Which processes of a unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whom {
+    /// All.
+    #[default]
+    All,
+    /// The main process.
+    Main,
+    /// The control process.
+    Control,
+}
+
+/// A line of an answer. The last one is `done` or `refused`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum Reply {
+    /// That was all.
+    Done,
+    /// It cannot be done.
+    Refused {
+        /// Why.
+        why: String,
+    },
+    /// A job that was made.
+    Queued(Job),
+    /// A job that is done.
+    Finished {
+        /// The job.
+        #[serde(flatten)]
+        job: Job,
+        /// How it has ended.
+        outcome: JobOutcome,
+    },
+    /// A unit.
+    Unit(Box<UnitStatus>),
+    /// A line of the list.
+    Listed(ListedUnit),
+    /// The supervisor.
+    Manager(Manager),
+    /// A job that is not done.
+    Job(Job),
+    /// A change of state.
+    Change(Change),
+    /// Changes that a slow watcher has missed, from and to.
+    Missed {
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+    /// Processes that got a signal.
+    Signalled(Signalled),
+    /// Something to know that is no failure.
+    Note {
+        /// What.
+        text: String,
+    },
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its number.
+    pub job: u64,
+    /// Its unit.
+    pub unit: String,
+    /// What it does.
+    pub verb: Verb,
+}
+
+/// Processes that got a signal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signalled {
+    /// The unit.
+    pub unit: String,
+    /// How many.
+    pub processes: usize,
+}
+
+/// A change of state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Counts up without gaps.
+    pub sequence: u64,
+    /// When: microseconds since 1970, UTC.
+    pub at: u64,
+    /// The unit.
+    pub unit: String,
+    /// Its state before.
+    pub from: State,
+    /// Its state now.
+    pub to: State,
+    /// Why.
+    pub cause: Cause,
+    /// How it has ended last.
+    pub result: String,
+}
+
+/// A unit in a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedUnit {
+    /// Its name.
+    pub unit: String,
+    /// `loaded`, `not-found`, `masked`, `bad-setting`.
+    pub load: String,
+    /// The state.
+    pub active: String,
+    /// The state in its kind's own words.
+    pub sub: String,
+    /// What it is.
+    pub description: String,
+    /// Its job, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Verb>,
+    /// How often it was started again.
+    #[serde(default)]
+    pub restarts: u32,
+    /// Octets of memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// Microseconds of processor time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u64>,
+    /// Units that it wants and requires, for a tree.
+    #[serde(default)]
+    pub needs: Vec<String>,
+}
+
+/// Everything about a unit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnitStatus {
+    /// What the list has too.
+    #[serde(flatten)]
+    pub listed: ListedUnit,
+    /// The files that it was read from.
+    pub files: Vec<PathBuf>,
+    /// Since when it has its state: microseconds since 1970, UTC; 0 for never.
+    pub since: u64,
+    /// How long its last start took, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took: Option<u64>,
+    /// When its last start began, in microseconds since the supervisor did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<u64>,
+    /// How it has ended last.
+    pub result: String,
+    /// The main process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_pid: Option<u32>,
+    /// The control process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_pid: Option<u32>,
+    /// How the main process has ended last, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_ended: Option<String>,
+    /// What it says of itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub status: String,
+    /// Its control group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Its processes.
+    #[serde(default)]
+    pub processes: Vec<Process>,
+    /// How many tasks it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<u64>,
+    /// The identity of this run.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub invocation: String,
+    /// When it starts again, or elapses: microseconds since 1970, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// Relations to other units, by the names of their directives.
+    #[serde(default)]
+    pub relations: BTreeMap<String, Vec<String>>,
+    /// What of the unit is not done as it says, and why.
+    #[serde(default)]
+    pub complaints: Vec<String>,
+}
+
+/// A process of a unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Its command line.
+    pub command: String,
+}
+
+/// The supervisor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manager {
+    /// Of the program.
+    pub version: String,
+    /// `starting`, `running`, `degraded`, `stopping`, as systemctl is-system-running has them.
+    pub state: String,
+    /// The process.
+    pub pid: u32,
+    /// Since when it runs: microseconds since 1970, UTC.
+    pub since: u64,
+    /// How many units are loaded.
+    pub units: usize,
+    /// How many of them have failed.
+    pub failed: usize,
+    /// How many jobs are not done.
+    pub jobs: usize,
+    /// Processes that it has reaped without having started them.
+    pub orphans: u64,
+    /// What of the machine's groups it can use.
+    pub groups: String,
+    /// The number of the last change of state.
+    pub sequence: u64,
+}

@@ -1,0 +1,62 @@
+//! Units that every machine needs and that a small one has from nobody else: the targets that other units name.
+//!
+//! They are written below the folder of run-time files, where the search path has them last: whatever a distribution
+//! or an administrator says of the same names hides them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Name and text of a unit.
+macro_rules! units {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../units/", $name)))),*]
+    };
+}
+
+const UNITS: [(&str, &str); 30] = units![
+    "basic.target",
+    "default.target",
+    "emergency.target",
+    "final.target",
+    "getty.target",
+    "graphical.target",
+    "local-fs-pre.target",
+    "local-fs.target",
+    "multi-user.target",
+    "network-online.target",
+    "network-pre.target",
+    "network.target",
+    "nss-lookup.target",
+    "nss-user-lookup.target",
+    "paths.target",
+    "perigee-sysusers.service",
+    "perigee-tmpfiles.service",
+    "remote-fs-pre.target",
+    "remote-fs.target",
+    "rescue.target",
+    "rpcbind.target",
+    "shutdown.target",
+    "slices.target",
+    "sockets.target",
+    "swap.target",
+    "sysinit.target",
+    "time-set.target",
+    "time-sync.target",
+    "timers.target",
+    "umount.target",
+];
+
+/// Writes them, and gives their folder. `PERIGEE` in them becomes the path of this program.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write_builtin(runtime: &Path) -> io::Result<PathBuf> {
+    let folder = runtime.join("units");
+    fs::create_dir_all(&folder)?;
+    let program = std::env::current_exe()?.display().to_string();
+    for (name, text) in UNITS {
+        fs::write(folder.join(name), text.replace("PERIGEE", &program))?;
+    }
+    Ok(folder)
+}

@@ -1,0 +1,69 @@
+//! What only PID 1 does: at the end it sees to it that no process is left, that nothing is lost, and what the machine
+//! does then.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, sync};
+use perigee_process::wait;
+
+use crate::supervisor::{Ending, now};
+
+/// How long processes that belong to no unit have to end by themselves.
+const GENTLE: Duration = Duration::from_secs(5);
+
+/// How long the kernel has to end those that were killed.
+const FORCED: Duration = Duration::from_secs(5);
+
+/// Whether this process is PID 1.
+pub fn is_first() -> bool {
+    std::process::id() == 1
+}
+
+/// Whether this process sees the processes of the whole machine, and so may switch it off.
+fn is_machine() -> bool {
+    // The number that the first namespace of processes has in every kernel.
+    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
+}
+
+/// Ends what is left, and the machine if it was asked for.
+pub fn finish(ending: Ending) -> ExitCode {
+    end_all(Signal::SIGTERM, GENTLE);
+    end_all(Signal::SIGKILL, FORCED);
+    sync();
+    if is_machine() {
+        let mode = match ending {
+            Ending::Exit(_) | Ending::PowerOff => RebootMode::RB_POWER_OFF,
+            Ending::Reboot => RebootMode::RB_AUTOBOOT,
+            Ending::Halt => RebootMode::RB_HALT_SYSTEM,
+        };
+        // Only an error comes back.
+        let Err(errno) = reboot(mode);
+        eprintln!("perigee: the machine does not end: {errno}");
+    }
+    match ending {
+        Ending::Exit(status) => ExitCode::from(status),
+        // Whoever runs a container learns from the status what was asked for.
+        Ending::Reboot => ExitCode::from(133),
+        Ending::PowerOff | Ending::Halt => ExitCode::SUCCESS,
+    }
+}
+
+/// Sends a signal to every process but this one, and reaps for so long, or until none is left.
+fn end_all(signal: Signal, patience: Duration) {
+    let everybody = Pid::from_raw(-1);
+    if kill(everybody, signal).is_err() {
+        return;
+    }
+    let _ = kill(everybody, Signal::SIGCONT);
+    let deadline = now() + patience;
+    loop {
+        while let Ok(Some(_)) = wait::reap() {}
+        if kill(everybody, None).is_err() || now() >= deadline {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,114 @@
+//! What the machine and the lives of the services ask for is carried out, until they ask for nothing more.
+
+use perigee_units::machine::{Effect, Event, State, UnitId, Verb};
+use perigee_units::service::{Action, Phase};
+
+use super::table::Work;
+use super::{Supervisor, now, tell};
+
+impl Supervisor {
+    /// Carries out everything that is asked for.
+    pub(super) fn settle(&mut self) {
+        while let Some(effect) = self.machine.effect() {
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start(unit) => self.start_unit(unit),
+            Effect::Stop(unit) => self.stop_unit(unit),
+            Effect::Kill(unit) => {
+                if let Some(service) = self.table.service(unit) {
+                    service.life.kill(now());
+                }
+                self.live(unit);
+            }
+            Effect::Reload(unit) => {
+                if let Some(service) = self.table.service(unit) {
+                    service.life.reload(now());
+                    self.live(unit);
+                } else {
+                    self.machine.event(unit, Event::Reloaded(true), now());
+                }
+            }
+            Effect::Changed(change) => {
+                let loaded = self.table.get_mut(change.unit);
+                match change.to {
+                    State::Activating => (loaded.began, loaded.ready) = (Some(change.at), None),
+                    State::Active if change.from == State::Activating => loaded.ready = Some(change.at),
+                    State::Inactive if change.from == State::Activating => loaded.ready = Some(change.at),
+                    _ => {}
+                }
+                // A reload that took too long is over for the machine, and must be for the service.
+                let over = (change.from, change.to) == (State::Reloading, State::Active);
+                if let Some(service) = self.table.service(change.unit).filter(|_| over) {
+                    service.life.reload_is_over(now());
+                    self.live(change.unit);
+                }
+                if change.to == State::Failed {
+                    let name = self.machine.name(change.unit);
+                    tell(&format!("{name} has failed: {}", change.outcome));
+                }
+                self.changed(change);
+            }
+            Effect::JobDone(id, unit, verb, outcome) => self.job_done(id, unit, verb, outcome),
+            Effect::Cycle(units, cut) => {
+                let names: Vec<_> = units.iter().map(|unit| self.machine.name(*unit)).collect();
+                let cut = cut.map_or("the order of the last two", |unit| self.machine.name(unit));
+                tell(&format!(
+                    "units come after each other in a circle: {}; given up: {cut}",
+                    names.join(" after ")
+                ));
+            }
+            Effect::NotStarted(unit, why) => {
+                tell(&format!("{} is not started: {why}", self.machine.name(unit)));
+            }
+        }
+    }
+
+    fn start_unit(&mut self, unit: UnitId) {
+        match self.table.get(unit).work {
+            Work::Service(_) => self.start_service(unit),
+            Work::Plain => {
+                self.machine.event(unit, Event::Ready, now());
+            }
+        }
+    }
+
+    fn stop_unit(&mut self, unit: UnitId) {
+        let restarts = matches!(self.machine.job(unit), Some((_, Verb::Restart)));
+        match &mut self.table.get_mut(unit).work {
+            Work::Service(service) => {
+                service.life.stop(restarts, now());
+                self.live(unit);
+            }
+            Work::Plain => {
+                let done = Event::Ended(perigee_units::machine::Outcome::Success);
+                self.machine.event(unit, done, now());
+            }
+        }
+    }
+
+    /// Carries out what the life of a service asks for.
+    pub(super) fn live(&mut self, unit: UnitId) {
+        while let Some(action) = self.table.service(unit).and_then(|service| service.life.action()) {
+            match action {
+                Action::Spawn(role, exec, place) => self.spawn(unit, role, exec, place),
+                Action::Signal(role, signal) => self.signal(unit, role, signal),
+                Action::SignalRest(signal) => self.signal_rest(unit, signal),
+                Action::FindMain => self.find_main(unit),
+                Action::AwaitEmpty => self.await_empty(unit),
+                Action::Report(event) => {
+                    self.machine.event(unit, event, now());
+                }
+                Action::Phase(phase) => {
+                    if phase == Phase::Dead {
+                        self.clean(unit);
+                    }
+                }
+                Action::Watchdog(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The supervisor at work: one thread, one epoll, no async runtime. The pure machines of `protocol/units` decide;
+//! what is here makes processes, waits for them, hears what they say, and answers the control socket.
+//!
+//! A turn of the loop takes in what has happened, lets the machine and the lives of the services decide, and carries
+//! out what they ask for, until nothing is left to do; then it sleeps until the next event or the next time-out.
+
+mod carry_out;
+mod clock;
+mod connections;
+mod notify;
+mod processes;
+mod report;
+mod requests;
+mod service;
+mod shutdown;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use perigee_cgroup::{Hierarchy, Watch, Watcher};
+use perigee_process::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use perigee_process::signalfd::SignalFd;
+use perigee_process::{signals, this};
+use perigee_units::machine::{Machine, UnitId};
+use perigee_units::unit::{Host, UnitName};
+
+use crate::files::SearchPath;
+
+use connections::Connections;
+use notify::NotifySocket;
+use processes::Processes;
+use requests::History;
+use shutdown::Stopping;
+use table::Table;
+
+pub use clock::{now, wall};
+pub use connections::parse;
+pub use shutdown::Ending;
+
+/// What a supervisor is told when it begins.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where units are looked for.
+    pub search: SearchPath,
+    /// The folder of run-time files, with the control socket.
+    pub runtime: PathBuf,
+    /// The unit that is started first.
+    pub target: UnitName,
+    /// Whether this process is PID 1, of the machine or of a container.
+    pub is_first: bool,
+    /// Whether what units print comes to this process's own output too.
+    pub console: bool,
+}
+
+/// Why a supervisor cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// Something of the system is not to be had.
+    #[error("cannot {doing}")]
+    System {
+        /// What for.
+        doing: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The first unit cannot be had.
+    #[error("cannot load {unit}")]
+    Target {
+        /// The unit.
+        unit: UnitName,
+        /// Why.
+        source: crate::files::FindError,
+    },
+}
+
+/// What a descriptor in the epoll is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Signals,
+    Notify,
+    Groups,
+    Control,
+    Connection(u32),
+}
+
+/// The supervisor.
+pub struct Supervisor {
+    settings: Settings,
+    host: Host,
+    epoll: Epoll,
+    signals: SignalFd,
+    machine: Machine,
+    table: Table,
+    processes: Processes,
+    groups: Hierarchy,
+    watcher: Option<Watcher>,
+    watches: BTreeMap<Watch, UnitId>,
+    /// Services that wait for their last process where nothing tells of it.
+    emptying: BTreeSet<UnitId>,
+    /// Forking services whose main process is looked for, since when.
+    seeking: BTreeMap<UnitId, Duration>,
+    notify: NotifySocket,
+    connections: Connections,
+    history: History,
+    /// Standard input, and the output of whatever nobody listens to.
+    null: std::fs::File,
+    stopping: Option<Stopping>,
+    began: Duration,
+    /// Said once, at the end of the boot.
+    booted: Option<Duration>,
+}
+
+/// How long between looks at what nothing tells of.
+const POLL: Duration = Duration::from_millis(20);
+
+impl Supervisor {
+    /// Prepares everything; nothing is started yet.
+    ///
+    /// # Errors
+    /// What the system does not give, in words.
+    pub fn new(settings: Settings) -> Result<Supervisor, BeginError> {
+        let system = |doing: &str| {
+            let doing = doing.to_owned();
+            move |source: std::io::Error| BeginError::System { doing, source }
+        };
+        std::fs::create_dir_all(&settings.runtime)
+            .map_err(system(&format!("make {}", settings.runtime.display())))?;
+        let signals = signals::block_all().map_err(|errno| system("take in signals")(errno.into()))?;
+        if !settings.is_first {
+            this::become_subreaper().map_err(|errno| system("take in orphans")(errno.into()))?;
+        }
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
+            .map_err(|errno| system("wait for events")(errno.into()))?;
+        let groups = Hierarchy::detect();
+        for reason in groups.reasons() {
+            tell(&format!("control groups: {reason}"));
+        }
+        let groups = match groups.settle() {
+            Ok(()) => groups,
+            Err(error) => {
+                let reason = format!("{error}; units are tracked by their processes alone");
+                tell(&format!("control groups: {reason}"));
+                Hierarchy::none(reason)
+            }
+        };
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null");
+        let null = null.map_err(system("open /dev/null"))?;
+        let watcher = Watcher::new().ok();
+        let notify = NotifySocket::bind(&settings.runtime).map_err(system("listen for notifications"))?;
+        let connections = Connections::bind(&settings.runtime).map_err(system("listen for control"))?;
+        let mut supervisor = Supervisor {
+            host: crate::files::host(),
+            machine: Machine::new(Vec::new()),
+            table: Table::default(),
+            processes: Processes::default(),
+            watches: BTreeMap::new(),
+            emptying: BTreeSet::new(),
+            seeking: BTreeMap::new(),
+            history: History::default(),
+            null,
+            stopping: None,
+            began: now(),
+            booted: None,
+            settings,
+            epoll,
+            signals,
+            groups,
+            watcher,
+            notify,
+            connections,
+        };
+        supervisor.listen().map_err(system("wait for events"))?;
+        Ok(supervisor)
+    }
+
+    fn listen(&mut self) -> std::io::Result<()> {
+        let mut sources: Vec<(BorrowedFd<'_>, Source)> = vec![
+            (self.signals.as_fd(), Source::Signals),
+            (self.notify.as_fd(), Source::Notify),
+            (self.connections.as_fd(), Source::Control),
+        ];
+        sources.extend(self.watcher.as_ref().map(|watcher| (watcher.as_fd(), Source::Groups)));
+        for (fd, source) in sources {
+            self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, source.token()))?;
+        }
+        Ok(())
+    }
+
+    /// Starts the first unit, and works until it has been told to end.
+    ///
+    /// # Errors
+    /// The first unit cannot be loaded.
+    pub fn run(&mut self) -> Result<Ending, BeginError> {
+        let target = self.settings.target.clone();
+        self.boot(&target)?;
+        loop {
+            self.settle();
+            if let Some(ending) = self.ended() {
+                return Ok(ending);
+            }
+            let mut events = [EpollEvent::empty(); 256];
+            let count = self.epoll.wait(&mut events, self.patience()).unwrap_or(0);
+            for event in &events[..count] {
+                if let Some(source) = Source::of(event.data()) {
+                    self.take_in(source, event.events());
+                }
+            }
+            self.elapse();
+        }
+    }
+
+    fn take_in(&mut self, source: Source, flags: EpollFlags) {
+        match source {
+            Source::Signals => self.take_in_signals(),
+            Source::Notify => self.take_in_notifications(),
+            Source::Groups => self.take_in_groups(),
+            Source::Control => self.accept(),
+            Source::Connection(number) => self.serve(number, flags),
+        }
+    }
+
+    fn take_in_groups(&mut self) {
+        let emptied = self.watcher.as_mut().map(Watcher::emptied).unwrap_or_default();
+        for watch in emptied {
+            if let Some(unit) = self.watches.get(&watch).copied() {
+                self.is_empty(unit);
+            }
+        }
+    }
+
+    /// What is due now.
+    fn elapse(&mut self) {
+        let at = now();
+        if self.machine.timeout().is_some_and(|timeout| timeout <= at) {
+            self.machine.tick(at);
+        }
+        for unit in self.table.lives_due(at) {
+            if let Some(service) = self.table.service(unit) {
+                service.life.tick(at);
+            }
+        }
+        self.look_at_emptying();
+        self.seek();
+    }
+
+    /// Until when nothing needs to be done.
+    fn patience(&self) -> EpollTimeout {
+        let polls = !self.emptying.is_empty() || !self.seeking.is_empty();
+        let at = now();
+        let next = [
+            self.machine.timeout(),
+            self.table.timeout(),
+            polls.then(|| at + POLL),
+            self.stopping.as_ref().and_then(Stopping::timeout),
+        ];
+        let Some(next) = next.into_iter().flatten().min() else { return EpollTimeout::NONE };
+        // A millisecond too late rather than a turn of the loop for nothing.
+        let wait = next.saturating_sub(at).as_nanos().div_ceil(1_000_000).min(60_000);
+        EpollTimeout::try_from(wait as i32).unwrap_or(EpollTimeout::ZERO)
+    }
+}
+
+impl Source {
+    fn token(self) -> u64 {
+        match self {
+            Source::Signals => 0,
+            Source::Notify => 1,
+            Source::Groups => 2,
+            Source::Control => 3,
+            Source::Connection(number) => 1 << 32 | u64::from(number),
+        }
+    }
+
+    fn of(token: u64) -> Option<Source> {
+        Some(match (token >> 32, token as u32) {
+            (0, 0) => Source::Signals,
+            (0, 1) => Source::Notify,
+            (0, 2) => Source::Groups,
+            (0, 3) => Source::Control,
+            (1, number) => Source::Connection(number),
+            _ => return None,
+        })
+    }
+}
+
+/// Tells whoever reads this process's output; nobody may.
+fn tell(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "perigee: {line}");
+}

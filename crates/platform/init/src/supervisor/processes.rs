@@ -1,0 +1,91 @@
+//! Who has ended: signals that this process gets, and children that it reaps.
+
+use std::collections::HashMap;
+
+use perigee_process::wait::{self, Exit};
+use perigee_units::machine::UnitId;
+use perigee_units::service::Ended;
+use perigee_units::value::Signal;
+
+use super::{Ending, Supervisor, now};
+
+/// The processes that are known to belong to units.
+#[derive(Debug, Default)]
+pub(super) struct Processes {
+    known: HashMap<u32, UnitId>,
+    /// How many were reaped that nobody had started here.
+    pub(super) orphans: u64,
+}
+
+impl Processes {
+    pub(super) fn add(&mut self, pid: u32, unit: UnitId) {
+        self.known.insert(pid, unit);
+    }
+
+    pub(super) fn of(&self, pid: u32) -> Option<UnitId> {
+        self.known.get(&pid).copied()
+    }
+
+    pub(super) fn remove(&mut self, pid: u32) -> Option<UnitId> {
+        self.known.remove(&pid)
+    }
+}
+
+impl Supervisor {
+    pub(super) fn take_in_signals(&mut self) {
+        let mut children = false;
+        while let Ok(Some(signal)) = self.signals.read_signal() {
+            match Signal::from_number(signal.ssi_signo as i32) {
+                Some(Signal::CHLD) => children = true,
+                Some(signal) => self.told(signal),
+                None => {}
+            }
+        }
+        if children {
+            self.reap();
+        }
+    }
+
+    /// What the signals mean that systemd(1) lists for PID 1; an ordinary process ends by SIGINT too.
+    fn told(&mut self, signal: Signal) {
+        let first = self.settings.is_first;
+        match signal.to_string().as_str() {
+            "SIGTERM" | "SIGRTMIN+3" => self.end(Ending::Exit(0)),
+            "SIGINT" if first => self.end(Ending::Reboot),
+            "SIGINT" | "SIGHUP" if !first => self.end(Ending::Exit(0)),
+            "SIGRTMIN+4" => self.end(Ending::PowerOff),
+            "SIGRTMIN+5" => self.end(Ending::Reboot),
+            "SIGHUP" => self.reload_all(),
+            _ => {}
+        }
+    }
+
+    /// Reaps every child that has ended, whoever made it.
+    fn reap(&mut self) {
+        while let Ok(Some((pid, exit))) = wait::reap() {
+            let pid = pid as u32;
+            let Some(unit) = self.processes.remove(pid) else {
+                self.processes.orphans += 1;
+                continue;
+            };
+            if let Some(service) = self.table.service(unit) {
+                service.life.ended(pid, ended(exit), now());
+                service.forget(pid);
+            }
+            self.live(unit);
+            self.settle();
+        }
+    }
+}
+
+/// How a process has ended, as a unit has it.
+pub(super) fn ended(exit: Exit) -> Ended {
+    match exit {
+        Exit::Code(code) => Ended::Exit(code as u8),
+        Exit::Signal { signal, core } => match Signal::from_number(signal) {
+            Some(signal) if core => Ended::Core(signal),
+            Some(signal) => Ended::Signal(signal),
+            None => Ended::Unknown,
+        },
+    }
+}

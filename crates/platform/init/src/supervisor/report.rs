@@ -1,0 +1,193 @@
+//! What is shown of units and of the supervisor.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use perigee_units::machine::{Relation, State, UnitId};
+use perigee_units::service::Ended;
+use perigee_units::unit::{Unit, UnitKind, UnitName, Value};
+
+use super::table::Work;
+use super::{Supervisor, wall};
+use crate::control::{ListedUnit, Manager, Process, UnitStatus};
+use crate::files::FindError;
+
+/// Relations and the names of their directives.
+const RELATIONS: [(Relation, &str, &str); 10] = [
+    (Relation::Requires, "Requires", "RequiredBy"),
+    (Relation::Requisite, "Requisite", "RequisiteOf"),
+    (Relation::Wants, "Wants", "WantedBy"),
+    (Relation::BindsTo, "BindsTo", "BoundBy"),
+    (Relation::PartOf, "PartOf", "ConsistsOf"),
+    (Relation::Conflicts, "Conflicts", "ConflictedBy"),
+    (Relation::After, "After", "Before"),
+    (Relation::OnFailure, "OnFailure", "OnFailureOf"),
+    (Relation::OnSuccess, "OnSuccess", "OnSuccessOf"),
+    (Relation::ReloadTo, "PropagatesReloadTo", "ReloadPropagatedFrom"),
+];
+
+/// Processes of one unit that are shown.
+const MOST_PROCESSES: usize = 64;
+
+impl Supervisor {
+    pub(super) fn listed(&self, unit: UnitId) -> ListedUnit {
+        let loaded = self.table.get(unit);
+        let state = self.machine.state(unit);
+        let group = self.table.service_ref(unit).and_then(|service| service.group.as_ref());
+        let usage = group.map(perigee_cgroup::Group::usage);
+        let needs = [Relation::Requires, Relation::BindsTo, Relation::Wants];
+        let needs = needs.iter().flat_map(|relation| self.machine.related(unit, *relation));
+        ListedUnit {
+            unit: self.machine.name(unit).to_owned(),
+            load: "loaded".to_owned(),
+            active: state.to_string(),
+            sub: self.sub(unit),
+            description: description(&loaded.unit),
+            job: self.machine.job(unit).map(|(_, verb)| verb),
+            restarts: self.machine.restarts(unit),
+            memory: usage.as_ref().and_then(|usage| usage.memory),
+            cpu: usage.as_ref().and_then(|usage| usage.cpu_microseconds),
+            needs: needs.map(|other| self.machine.name(*other).to_owned()).collect(),
+        }
+    }
+
+    /// The state in the words of the unit's kind.
+    fn sub(&self, unit: UnitId) -> String {
+        let state = self.machine.state(unit);
+        let loaded = self.table.get(unit);
+        match &loaded.work {
+            _ if self.machine.restart_at(unit).is_some() => "auto-restart".to_owned(),
+            _ if state == State::Failed => "failed".to_owned(),
+            Work::Service(service) => service.life.phase().to_string(),
+            Work::Plain if state.is_active() => match loaded.unit.name.kind() {
+                UnitKind::Target | UnitKind::Slice => "active".to_owned(),
+                _ => "running".to_owned(),
+            },
+            Work::Plain => "dead".to_owned(),
+        }
+    }
+
+    pub(super) fn status_of(&self, unit: UnitId) -> UnitStatus {
+        let loaded = self.table.get(unit);
+        let mut status = UnitStatus {
+            listed: self.listed(unit),
+            files: loaded.unit.files.clone(),
+            since: wall(self.machine.since(unit)),
+            result: self.machine.outcome(unit).to_string(),
+            took: loaded.began.zip(loaded.ready).map(|(from, to)| to.saturating_sub(from).as_micros() as u64),
+            began: loaded.began.map(|at| at.saturating_sub(self.began).as_micros() as u64),
+            next: self.machine.restart_at(unit).map(wall),
+            relations: self.relations(unit),
+            complaints: loaded.unit.complaints.iter().map(ToString::to_string).collect(),
+            ..UnitStatus::default()
+        };
+        status.complaints.extend(loaded.notes.iter().cloned());
+        if let Some(service) = self.table.service_ref(unit) {
+            status.main_pid = service.life.main();
+            status.control_pid = service.life.control();
+            status.main_ended = service.life.main_ended().map(words);
+            status.status = service.life.status().to_owned();
+            status.invocation.clone_from(&service.invocation);
+            status.group = service.group.as_ref().map(|group| group.path().to_owned());
+            let pids = service.group.as_ref().and_then(|group| group.processes().ok()).unwrap_or_default();
+            status.tasks = service.group.as_ref().and_then(|group| group.usage().tasks);
+            status.processes = pids.into_iter().take(MOST_PROCESSES).map(process).collect();
+        }
+        status
+    }
+
+    /// A unit that nobody has loaded yet, or that cannot be loaded.
+    pub(super) fn not_loaded(&self, name: &str) -> UnitStatus {
+        let mut status = UnitStatus::default();
+        status.listed.unit = name.to_owned();
+        status.listed.active = State::Inactive.to_string();
+        status.listed.sub = "dead".to_owned();
+        status.result = "success".to_owned();
+        let found = UnitName::parse(name).map(|name| (name.clone(), self.settings.search.find(&name)));
+        status.listed.load = match found {
+            Ok((_, Ok(files))) => {
+                status.files = files.fragment.iter().chain(&files.dropins).cloned().collect();
+                if let Ok(sources) = files.sources() {
+                    let unit = Unit::read(files.name, &sources, &self.host);
+                    status.listed.description = description(&unit);
+                    status.complaints = unit.complaints.iter().map(ToString::to_string).collect();
+                }
+                "loaded"
+            }
+            Ok((_, Err(FindError::Masked(..)))) => "masked",
+            Ok((_, Err(FindError::Missing(_)))) => "not-found",
+            Ok((_, Err(_))) | Err(_) => "bad-setting",
+        }
+        .to_owned();
+        status
+    }
+
+    fn relations(&self, unit: UnitId) -> BTreeMap<String, Vec<String>> {
+        let mut all = BTreeMap::new();
+        let names = |units: &[UnitId]| -> Vec<String> {
+            units.iter().map(|other| self.machine.name(*other).to_owned()).collect()
+        };
+        for (relation, to, from) in RELATIONS {
+            let pairs =
+                [(to, self.machine.related(unit, relation)), (from, self.machine.referring(unit, relation))];
+            for (word, units) in pairs.into_iter().filter(|(_, units)| !units.is_empty()) {
+                all.insert(word.to_owned(), names(units));
+            }
+        }
+        all
+    }
+
+    pub(super) fn manager(&self) -> Manager {
+        let failed = self.failed();
+        let jobs = self.machine.jobs().count();
+        let state = match () {
+            () if self.stopping.is_some() => "stopping",
+            () if self.booted.is_none() && jobs > 0 => "starting",
+            () if failed > 0 => "degraded",
+            () => "running",
+        };
+        Manager {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: state.to_owned(),
+            pid: std::process::id(),
+            since: wall(self.began),
+            units: self.machine.units().count(),
+            failed,
+            jobs,
+            orphans: self.processes.orphans,
+            groups: format!("{:?}", self.groups.mode()).to_lowercase(),
+            sequence: self.history.last(),
+        }
+    }
+}
+
+fn description(unit: &Unit) -> String {
+    match unit.last("Unit", "Description") {
+        Some(Value::Text(text)) => text.clone(),
+        _ => unit.name.to_string(),
+    }
+}
+
+fn words(ended: Ended) -> String {
+    match ended {
+        Ended::Exit(code) => format!("exited with {code}"),
+        Ended::Signal(signal) => format!("killed by {signal}"),
+        Ended::Core(signal) => format!("killed by {signal}, with a core"),
+        Ended::Unknown => "nobody saw how it has ended".to_owned(),
+    }
+}
+
+fn process(pid: i32) -> Process {
+    let octets = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<_> = octets
+        .split(|octet| *octet == 0)
+        .map(String::from_utf8_lossy)
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut command = words.join(" ");
+    if command.is_empty() {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        command = format!("[{}]", name.trim());
+    }
+    Process { pid: pid as u32, command: command.chars().take(512).collect() }
+}

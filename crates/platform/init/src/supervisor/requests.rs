@@ -1,0 +1,341 @@
+//! What is asked on the control socket is done, and answered.
+
+use perigee_units::machine::{self, JobId, JobOutcome, State, UnitId, Verb};
+use perigee_units::service::Role;
+use perigee_units::unit::{Source, Unit, UnitName};
+use perigee_units::value::{GlobKind, Signal, glob_matches};
+
+use super::{Ending, Supervisor, now, wall};
+use crate::control::{Change, Job, Reply, Request, Signalled, Whom};
+
+/// Changes of state that are kept for watchers who come later.
+const MOST_KEPT: usize = 4096;
+
+/// The last changes of state.
+#[derive(Debug, Default)]
+pub(super) struct History(std::collections::VecDeque<Change>);
+
+impl History {
+    fn push(&mut self, change: Change) {
+        if self.0.len() == MOST_KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back(change);
+    }
+
+    /// The changes from a number on, and the number that is kept of them at least.
+    fn from(&self, sequence: u64) -> (u64, impl Iterator<Item = &Change>) {
+        let first = self.0.front().map_or(sequence, |change| change.sequence);
+        (first, self.0.iter().filter(move |change| change.sequence >= sequence))
+    }
+
+    pub(super) fn last(&self) -> u64 {
+        self.0.back().map_or(0, |change| change.sequence)
+    }
+}
+
+impl Supervisor {
+    pub(super) fn answer(&mut self, number: u32, request: Request) {
+        let may = self.connections.get_mut(number).is_some_and(|connection| connection.may_change);
+        if !may && changes(&request) {
+            let why = "this is for root, and for the user whose supervisor it is".to_owned();
+            return self.say(number, &Reply::Refused { why });
+        }
+        match self.carry_out_request(number, request) {
+            Ok(true) => self.say(number, &Reply::Done),
+            Ok(false) => {}
+            Err(why) => self.say(number, &Reply::Refused { why }),
+        }
+    }
+
+    /// Whether the answer is complete.
+    fn carry_out_request(&mut self, number: u32, request: Request) -> Result<bool, String> {
+        match request {
+            Request::Do { verb, units, active_only, or_restart, wait } => {
+                if self.stopping.is_some() && verb != Verb::Stop {
+                    return Err("everything is being stopped".to_owned());
+                }
+                let mut jobs = Vec::new();
+                let units = match active_only {
+                    true => self.loaded(&units).unwrap_or_default(),
+                    false => self.named(&units, verb)?,
+                };
+                for unit in units {
+                    if active_only && self.machine.state(unit).is_down() {
+                        continue;
+                    }
+                    jobs.push(self.ask(unit, verb, or_restart)?);
+                }
+                Ok(self.queued(number, &jobs, wait))
+            }
+            Request::Kill { units, signal, whom } => {
+                let signal = Signal::parse(&signal).map_err(|error| error.to_string())?;
+                for unit in self.loaded(&units)? {
+                    let processes = self.kill(unit, signal, whom)?;
+                    let unit = self.machine.name(unit).to_owned();
+                    self.say(number, &Reply::Signalled(Signalled { unit, processes }));
+                }
+                Ok(true)
+            }
+            Request::ResetFailed { units } => {
+                let units = match units.is_empty() {
+                    true => self.machine.units().collect(),
+                    false => self.loaded(&units)?,
+                };
+                units.into_iter().for_each(|unit| self.machine.reset_failed(unit, now()));
+                Ok(true)
+            }
+            Request::Status { units } => {
+                for name in &units {
+                    let status = match self.loaded(std::slice::from_ref(name)) {
+                        Ok(units) => units.into_iter().map(|unit| self.status_of(unit)).collect(),
+                        Err(_) => vec![self.not_loaded(name)],
+                    };
+                    for status in status {
+                        self.say(number, &Reply::Unit(Box::new(status)));
+                    }
+                }
+                Ok(true)
+            }
+            Request::List => {
+                for unit in self.machine.units() {
+                    let listed = self.listed(unit);
+                    self.say(number, &Reply::Listed(listed));
+                }
+                Ok(true)
+            }
+            Request::Manager => {
+                let manager = self.manager();
+                self.say(number, &Reply::Manager(manager));
+                Ok(true)
+            }
+            Request::Jobs => {
+                let jobs: Vec<_> =
+                    self.machine.jobs().map(|(id, unit, verb)| self.job(id, unit, verb)).collect();
+                jobs.into_iter().for_each(|job| self.say(number, &Reply::Job(job)));
+                Ok(true)
+            }
+            Request::Watch { from } => {
+                self.watch(number, from);
+                Ok(false)
+            }
+            Request::Run { unit, text, wait } => {
+                let unit = self.transient(&unit, &text)?;
+                let job = self.ask(unit, Verb::Start, false)?;
+                Ok(self.queued(number, &[(job.0, unit, Verb::Start)], wait))
+            }
+            Request::Cancel { jobs } => {
+                for job in jobs {
+                    self.machine.cancel(JobId(job), now());
+                }
+                Ok(true)
+            }
+            Request::DaemonReload => {
+                self.reload_all();
+                Ok(true)
+            }
+            Request::DaemonReexec => Err("this is not built yet".to_owned()),
+            Request::PowerOff => self.end_by_request(Ending::PowerOff),
+            Request::Reboot => self.end_by_request(Ending::Reboot),
+            Request::Halt => self.end_by_request(Ending::Halt),
+            Request::Exit { status } => self.end_by_request(Ending::Exit(status)),
+        }
+    }
+
+    fn end_by_request(&mut self, ending: Ending) -> Result<bool, String> {
+        self.end(ending);
+        Ok(true)
+    }
+
+    /// Units by name, loaded if need be; patterns mean those that are loaded.
+    fn named(&mut self, names: &[String], verb: Verb) -> Result<Vec<UnitId>, String> {
+        let mut units = Vec::new();
+        for name in names {
+            if name.contains(['*', '?', '[']) {
+                units.extend(self.matching(name));
+                continue;
+            }
+            let parsed = UnitName::parse(name).map_err(|error| error.to_string())?;
+            if verb == Verb::Stop && self.table.find(name).is_none() {
+                return Err(format!("{name} is not loaded"));
+            }
+            let unit = self.load(&parsed).map_err(|error| error.to_string())?;
+            units.push(unit);
+        }
+        Ok(units)
+    }
+
+    /// Units that are loaded.
+    fn loaded(&self, names: &[String]) -> Result<Vec<UnitId>, String> {
+        let mut units = Vec::new();
+        for name in names {
+            match self.table.find(name) {
+                Some(unit) => units.push(unit),
+                None if name.contains(['*', '?', '[']) => units.extend(self.matching(name)),
+                None => return Err(format!("{name} is not loaded")),
+            }
+        }
+        Ok(units)
+    }
+
+    fn matching(&self, pattern: &str) -> Vec<UnitId> {
+        self.machine
+            .units()
+            .filter(|unit| glob_matches(pattern, self.machine.name(*unit), GlobKind::Name))
+            .collect()
+    }
+
+    /// Makes a job; gives it with its unit.
+    fn ask(&mut self, unit: UnitId, verb: Verb, or_restart: bool) -> Result<(JobId, UnitId, Verb), String> {
+        let at = now();
+        let asked = match self.machine.request(verb, unit, at) {
+            Err(machine::Refusal::CannotReload(_)) if or_restart => {
+                self.machine.request(Verb::Restart, unit, at)
+            }
+            asked => asked,
+        };
+        asked.map(|job| (job, unit, verb)).map_err(|why| why.to_string())
+    }
+
+    /// Tells of jobs that were made; whether the answer is complete.
+    fn queued(&mut self, number: u32, jobs: &[(JobId, UnitId, Verb)], wait: bool) -> bool {
+        for (id, unit, verb) in jobs {
+            let job = self.job(*id, *unit, *verb);
+            self.say(number, &Reply::Queued(job));
+        }
+        let Some(connection) = self.connections.get_mut(number) else { return true };
+        if wait {
+            connection.awaits.extend(jobs.iter().map(|(id, ..)| *id));
+        }
+        // Jobs that are done already are told of when the effects are carried out, which comes after this.
+        !wait || jobs.is_empty()
+    }
+
+    fn job(&self, id: JobId, unit: UnitId, verb: Verb) -> Job {
+        Job { job: id.0, unit: self.machine.name(unit).to_owned(), verb }
+    }
+
+    /// Tells those who wait for a job that it is done.
+    pub(super) fn job_done(&mut self, id: JobId, unit: UnitId, verb: Verb, outcome: JobOutcome) {
+        let job = self.job(id, unit, verb);
+        for number in self.connections.awaiting(id) {
+            self.say(number, &Reply::Finished { job: job.clone(), outcome });
+            let Some(connection) = self.connections.get_mut(number) else { continue };
+            connection.awaits.retain(|other| *other != id);
+            if connection.awaits.is_empty() {
+                self.say(number, &Reply::Done);
+            }
+            self.write_to(number);
+        }
+    }
+
+    /// Tells those who watch of a change.
+    pub(super) fn changed(&mut self, change: machine::Change) {
+        let change = Change {
+            sequence: change.sequence,
+            at: wall(change.at),
+            unit: self.machine.name(change.unit).to_owned(),
+            from: change.from,
+            to: change.to,
+            cause: change.cause,
+            result: change.outcome.to_string(),
+        };
+        for number in self.connections.watching() {
+            self.tell_change(number, &change);
+            self.write_to(number);
+        }
+        self.history.push(change);
+    }
+
+    /// One change to one watcher; what it is too slow for it is told of later.
+    fn tell_change(&mut self, number: u32, change: &Change) {
+        let Some(connection) = self.connections.get_mut(number) else { return };
+        if !connection.has_room() {
+            connection.missed.get_or_insert(change.sequence);
+            return;
+        }
+        let missed = connection.missed.take();
+        if let Some(from) = missed {
+            self.say(number, &Reply::Missed { from, to: change.sequence - 1 });
+        }
+        self.say(number, &Reply::Change(change.clone()));
+    }
+
+    fn watch(&mut self, number: u32, from: Option<u64>) {
+        let Some(connection) = self.connections.get_mut(number) else { return };
+        connection.watches = Some(from.unwrap_or(0));
+        let Some(from) = from else { return };
+        let (first, changes) = self.history.from(from);
+        let changes: Vec<_> = changes.cloned().collect();
+        if first > from {
+            self.say(number, &Reply::Missed { from, to: first - 1 });
+        }
+        for change in changes {
+            self.tell_change(number, &change);
+        }
+    }
+
+    fn kill(&mut self, unit: UnitId, signal: Signal, whom: Whom) -> Result<usize, String> {
+        let name = self.machine.name(unit).to_owned();
+        let Some(service) = self.table.service_ref(unit) else {
+            return Err(format!("{name} has no processes"));
+        };
+        let (main, control) = (service.life.main(), service.life.control());
+        let mut count = 0;
+        for (role, there) in [(Role::Main, main), (Role::Control, control)] {
+            let meant = match whom {
+                Whom::All => true,
+                Whom::Main => role == Role::Main,
+                Whom::Control => role == Role::Control,
+            };
+            if meant && there.is_some() {
+                self.signal(unit, role, signal);
+                count += 1;
+            }
+        }
+        if whom == Whom::All {
+            let group = self.table.service_ref(unit).and_then(|service| service.group.as_ref());
+            count = count.max(group.and_then(|group| group.processes().ok()).map_or(0, |pids| pids.len()));
+            self.signal_rest(unit, signal);
+        }
+        Ok(count)
+    }
+
+    /// A unit that has no file.
+    fn transient(&mut self, name: &str, text: &str) -> Result<UnitId, String> {
+        let name = UnitName::parse(name).map_err(|error| error.to_string())?;
+        if self.table.find(name.as_str()).is_some_and(|unit| !self.machine.state(unit).is_down()) {
+            return Err(format!("{name} runs already"));
+        }
+        let path = self.settings.runtime.join("transient").join(name.as_str());
+        let write = || {
+            std::fs::create_dir_all(self.settings.runtime.join("transient"))?;
+            std::fs::write(&path, text)
+        };
+        write().map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        let source = Source { path, text: text.as_bytes().to_vec() };
+        let unit = Unit::read(name.clone(), &[source], &self.host);
+        let refused = unit.complaints.iter().find(|complaint| {
+            use perigee_units::unit::Level;
+            matches!(complaint.level(), Level::Wrong | Level::Refused)
+        });
+        if let Some(complaint) = refused {
+            return Err(complaint.to_string());
+        }
+        self.load_anew(std::slice::from_ref(&name), true).map_err(|error| error.to_string())?;
+        self.table.find(name.as_str()).ok_or_else(|| format!("{name} cannot be loaded"))
+    }
+
+    /// Whether units that have failed are there.
+    pub(super) fn failed(&self) -> usize {
+        self.machine.units().filter(|unit| self.machine.state(*unit) == State::Failed).count()
+    }
+}
+
+/// Whether a request changes something.
+fn changes(request: &Request) -> bool {
+    !matches!(
+        request,
+        Request::Status { .. } | Request::List | Request::Manager | Request::Jobs | Request::Watch { .. }
+    )
+}

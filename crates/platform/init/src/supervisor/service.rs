@@ -1,0 +1,368 @@
+//! Services: their processes are made, signalled and looked for as their lives ask for it.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use perigee_cgroup::{Controller, Group, Watch, group_path};
+use perigee_process::{Spawned, pidfd};
+use perigee_units::machine::{Event, Outcome, UnitId};
+use perigee_units::service::{Exec, Life, Role, Service};
+use perigee_units::unit::{Unit, Value};
+use perigee_units::value::Signal;
+
+use super::{Supervisor, now, tell};
+use crate::exec::{Attach, Context, ExecError, Prepared};
+
+/// A service at work.
+#[derive(Debug)]
+pub(super) struct ServiceWork {
+    pub(super) life: Life,
+    context: Context,
+    slice: String,
+    prepared: Option<Prepared>,
+    pub(super) group: Option<Group>,
+    watch: Option<Watch>,
+    pub(super) main: Option<(u32, OwnedFd)>,
+    control: Option<(u32, OwnedFd)>,
+    /// Descriptors that the service has given to be kept, with their names.
+    pub(super) stored: Vec<(String, OwnedFd)>,
+    /// The identity of this run: 32 hexadecimal digits.
+    pub(super) invocation: String,
+}
+
+impl ServiceWork {
+    pub(super) fn new(unit: &Unit, service: Arc<Service>) -> ServiceWork {
+        ServiceWork {
+            life: Life::new(service),
+            context: Context::read(unit),
+            slice: slice(unit),
+            prepared: None,
+            group: None,
+            watch: None,
+            main: None,
+            control: None,
+            stored: Vec::new(),
+            invocation: String::new(),
+        }
+    }
+
+    /// What its unit says has changed.
+    pub(super) fn declared(&mut self, unit: &Unit, service: Arc<Service>) {
+        self.life.declared(service);
+        self.context = Context::read(unit);
+    }
+
+    /// A process has been reaped: its number may be another's from now on.
+    pub(super) fn forget(&mut self, pid: u32) {
+        for slot in [&mut self.main, &mut self.control] {
+            slot.take_if(|(known, _)| *known == pid);
+        }
+    }
+}
+
+/// `Slice=`, or `system.slice`.
+fn slice(unit: &Unit) -> String {
+    match unit.last("Service", "Slice") {
+        Some(Value::Units(names)) if !names.is_empty() => names[0].to_string(),
+        _ => "system.slice".to_owned(),
+    }
+}
+
+impl Supervisor {
+    pub(super) fn start_service(&mut self, unit: UnitId) {
+        let name = self.machine.name(unit).to_owned();
+        self.table.get_mut(unit).notes.clear();
+        let group = self.make_group(unit, &name);
+        let Some(service) = self.table.service(unit) else { return };
+        service.group = group;
+        service.invocation = invocation();
+        match service.context.prepare() {
+            Ok(prepared) => {
+                let notes = prepared.notes.clone();
+                service.prepared = Some(prepared);
+                service.life.start(now());
+                notes.into_iter().for_each(|note| self.table.get_mut(unit).note(note));
+                self.live(unit);
+            }
+            Err(error) => {
+                tell(&format!("{name}: {}", told(&error)));
+                self.table.get_mut(unit).note(told(&error));
+                self.machine.event(unit, Event::Ended(Outcome::ExitCode(error.status())), now());
+            }
+        }
+    }
+
+    /// The control group of a service, and its watch.
+    fn make_group(&mut self, unit: UnitId, name: &str) -> Option<Group> {
+        let service = self.table.service(unit)?;
+        if let Some(group) = service.group.take().filter(Group::exists) {
+            return Some(group);
+        }
+        let slice = service.slice.clone();
+        let made = group_path(&slice, name)
+            .and_then(|path| self.groups.group(&path))
+            .and_then(|group| group.create(&[Controller::Pids, Controller::Memory]).map(|()| group));
+        let group = match made {
+            Ok(group) => group,
+            Err(error) => {
+                self.table.get_mut(unit).note(format!("no control group: {error}"));
+                return None;
+            }
+        };
+        let watch = self.watcher.as_mut().and_then(|watcher| watcher.add(&group).ok().flatten());
+        if let Some(watch) = watch {
+            self.watches.insert(watch, unit);
+        }
+        if let Some(service) = self.table.service(unit) {
+            service.watch = watch;
+        }
+        Some(group)
+    }
+
+    /// Makes the process of a command.
+    pub(super) fn spawn(&mut self, unit: UnitId, role: Role, exec: Exec, place: usize) {
+        match self.try_spawn(unit, exec, place) {
+            Ok(spawned) => {
+                let pid = spawned.pid as u32;
+                self.processes.add(pid, unit);
+                let Some(service) = self.table.service(unit) else { return };
+                let slot = if role == Role::Main { &mut service.main } else { &mut service.control };
+                *slot = Some((pid, spawned.pidfd));
+                service.life.spawned(role, pid, now());
+            }
+            Err(error) => {
+                let name = self.machine.name(unit);
+                tell(&format!("{name}: {}", told(&error)));
+                let status = error.status();
+                self.table.get_mut(unit).note(told(&error));
+                if let Some(service) = self.table.service(unit) {
+                    service.life.not_spawned(role, status, now());
+                }
+            }
+        }
+    }
+
+    fn try_spawn(&mut self, unit: UnitId, exec: Exec, place: usize) -> Result<Spawned, ExecError> {
+        let socket = self.notify.path().display().to_string();
+        let null = self.null.as_fd();
+        let output = std::io::stderr();
+        let output = if self.settings.console { output.as_fd() } else { null };
+        // Only services have commands.
+        let Some(service) = self.table.service_ref(unit) else { return Err(ExecError::Gone) };
+        let settings = service.life.service();
+        // The unit may have been read anew since its list was begun.
+        let Some(command) = settings.commands(exec).get(place) else { return Err(ExecError::Gone) };
+        let mut variables = vec![("INVOCATION_ID", service.invocation.clone())];
+        if settings.notify_access != perigee_units::service::NotifyAccess::None {
+            variables.push(("NOTIFY_SOCKET", socket));
+        }
+        if let Some(interval) = settings.watchdog.filter(|_| exec == Exec::Start) {
+            variables.push(("WATCHDOG_USEC", interval.as_micros().to_string()));
+        }
+        variables.extend(service.life.main().map(|pid| ("MAINPID", pid.to_string())));
+        let group = service.group.as_ref().and_then(|group| group.entry().ok());
+        let attach = Attach {
+            stdin: null,
+            stdout: output,
+            stderr: output,
+            listen: &[],
+            variables: &variables,
+            group: group.as_ref(),
+        };
+        match &service.prepared {
+            Some(prepared) => prepared.spawn(command, &attach),
+            None => service.context.prepare()?.spawn(command, &attach),
+        }
+    }
+
+    pub(super) fn signal(&mut self, unit: UnitId, role: Role, signal: Signal) {
+        let Some(service) = self.table.service_ref(unit) else { return };
+        let (slot, pid) = match role {
+            Role::Main => (&service.main, service.life.main()),
+            Role::Control => (&service.control, service.life.control()),
+        };
+        // What has ended meanwhile needs no signal.
+        let _ = match (slot, pid) {
+            (Some((known, descriptor)), Some(pid)) if *known == pid => {
+                pidfd::signal(descriptor.as_fd(), signal.number())
+            }
+            (Some((_, descriptor)), None) => pidfd::signal(descriptor.as_fd(), signal.number()),
+            (_, Some(pid)) => pidfd::kill(pid as i32, signal.number()),
+            (None, None) => Ok(()),
+        };
+    }
+
+    /// Signals every process of a service but the two that are known.
+    pub(super) fn signal_rest(&mut self, unit: UnitId, signal: Signal) {
+        let Some(service) = self.table.service_ref(unit) else { return };
+        let Some(group) = &service.group else { return };
+        let spared: Vec<i32> = [service.life.main(), service.life.control()]
+            .into_iter()
+            .flatten()
+            .map(|pid| pid as i32)
+            .collect();
+        if signal == Signal::KILL {
+            let _ = group.kill_all();
+        } else {
+            let _ = group.signal_except(signal, &spared);
+        }
+    }
+
+    /// Whether processes of a service are left.
+    fn has_processes(&self, unit: UnitId) -> bool {
+        let Some(service) = self.table.service_ref(unit) else { return false };
+        match &service.group {
+            Some(group) => group.is_populated().unwrap_or(false),
+            None => service.life.main().is_some() || service.life.control().is_some(),
+        }
+    }
+
+    pub(super) fn await_empty(&mut self, unit: UnitId) {
+        let left = self.has_processes(unit);
+        let Some(service) = self.table.service(unit) else { return };
+        if left {
+            service.life.not_empty(now());
+            if service.watch.is_none() {
+                self.emptying.insert(unit);
+            }
+        } else {
+            service.life.empty(now());
+        }
+    }
+
+    /// The group of a unit has become empty.
+    pub(super) fn is_empty(&mut self, unit: UnitId) {
+        if let Some(service) = self.table.service(unit) {
+            service.life.empty(now());
+            self.live(unit);
+        }
+    }
+
+    /// Looks at groups that nothing tells of.
+    pub(super) fn look_at_emptying(&mut self) {
+        for unit in self.emptying.clone() {
+            if !self.has_processes(unit) {
+                self.emptying.remove(&unit);
+                self.is_empty(unit);
+            }
+        }
+    }
+
+    /// Looks for the main process of a forking service.
+    pub(super) fn find_main(&mut self, unit: UnitId) {
+        self.seeking.insert(unit, now());
+        self.seek();
+    }
+
+    pub(super) fn seek(&mut self) {
+        for unit in self.seeking.keys().copied().collect::<Vec<_>>() {
+            let Some(service) = self.table.service_ref(unit) else { continue };
+            let settings = service.life.service().clone();
+            let found = match &settings.pid_file {
+                Some(path) => match pid_in(path).filter(|pid| self.belongs(*pid, unit)) {
+                    Some(pid) => Some(pid),
+                    // It may still be written, as long as somebody is there who could.
+                    None if self.has_processes(unit) => continue,
+                    None => None,
+                },
+                None if settings.guess_main_pid => self.only_process(unit),
+                None => None,
+            };
+            self.seeking.remove(&unit);
+            self.take_main(unit, found);
+            let Some(service) = self.table.service(unit) else { continue };
+            service.life.found_main(found, now());
+            self.live(unit);
+        }
+    }
+
+    /// Keeps hold of a main process that this one has not started.
+    pub(super) fn take_main(&mut self, unit: UnitId, pid: Option<u32>) {
+        let held = pid.and_then(|pid| Some((pid, pidfd::open(pid as i32).ok()?)));
+        if let Some(pid) = pid {
+            self.processes.add(pid, unit);
+        }
+        if let Some(service) = self.table.service(unit) {
+            service.main = held;
+        }
+    }
+
+    /// Whether a process is one of the unit's.
+    pub(super) fn belongs(&self, pid: u32, unit: UnitId) -> bool {
+        let Some(service) = self.table.service_ref(unit) else { return false };
+        match &service.group {
+            Some(group) => self.groups.group_of(pid as i32).is_some_and(|path| {
+                path == group.path()
+                    || path.strip_prefix(group.path()).is_some_and(|rest| rest.starts_with('/'))
+            }),
+            None => {
+                self.processes.of(pid) == Some(unit) || fs::exists(format!("/proc/{pid}")).unwrap_or(false)
+            }
+        }
+    }
+
+    /// The process of a unit that was started by none of its own, if there is only one.
+    fn only_process(&self, unit: UnitId) -> Option<u32> {
+        let group = self.table.service_ref(unit)?.group.as_ref()?;
+        let pids = group.processes().ok()?;
+        let own = std::process::id();
+        let mut heads = pids.iter().copied().filter(|pid| {
+            let parent = parent_of(*pid);
+            parent == Some(own as i32) || parent.is_some_and(|parent| !pids.contains(&parent))
+        });
+        let head = heads.next()?;
+        heads.next().is_none().then_some(head as u32)
+    }
+
+    /// A service is over: what was only for its run goes.
+    pub(super) fn clean(&mut self, unit: UnitId) {
+        self.emptying.remove(&unit);
+        self.seeking.remove(&unit);
+        let Some(service) = self.table.service(unit) else { return };
+        (service.main, service.control, service.prepared) = (None, None, None);
+        service.stored.clear();
+        service.context.clean();
+        let watch = service.watch.take();
+        if let Some(group) = service.group.take() {
+            // What has processes left stays, and is tried again at the next start.
+            if group.remove().is_err() {
+                service.group = Some(group);
+            }
+        }
+        if let Some(watch) = watch {
+            self.watches.remove(&watch);
+            if let Some(watcher) = &mut self.watcher {
+                watcher.remove(watch);
+            }
+        }
+    }
+}
+
+fn told(error: &ExecError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if !text.ends_with(&error.to_string()) {
+            text = format!("{text}: {error}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// 128 random bits, as hexadecimal digits.
+fn invocation() -> String {
+    let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
+    uuid.chars().filter(char::is_ascii_hexdigit).collect()
+}
+
+fn pid_in(path: &str) -> Option<u32> {
+    let text = fs::read_to_string(path).ok()?;
+    text.split_whitespace().next()?.parse().ok().filter(|pid| *pid > 1)
+}
+
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}

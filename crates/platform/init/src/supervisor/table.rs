@@ -1,0 +1,176 @@
+//! The units that are loaded, and what each of them is at work.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use perigee_units::machine::UnitId;
+use perigee_units::service::{Life, Service};
+use perigee_units::unit::{Unit, UnitKind, UnitName};
+
+use super::service::ServiceWork;
+use super::{BeginError, Supervisor};
+use crate::files::{FindError, load};
+
+/// What a unit is at work.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Processes.
+    Service(Box<ServiceWork>),
+    /// Nothing of its own: a target, a slice.
+    Plain,
+}
+
+/// A unit that is loaded.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) unit: Unit,
+    pub(super) work: Work,
+    /// What of it could not be done as it says, since its last start.
+    pub(super) notes: Vec<String>,
+    /// When its last start began, and when it was there.
+    pub(super) began: Option<Duration>,
+    pub(super) ready: Option<Duration>,
+}
+
+/// All units, by their place in the machine.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    units: Vec<Loaded>,
+    /// Names that lead to units, their own among them.
+    names: BTreeMap<String, UnitId>,
+}
+
+/// Notes about one run of a unit are no more than this.
+const MOST_NOTES: usize = 64;
+
+impl Table {
+    pub(super) fn get(&self, unit: UnitId) -> &Loaded {
+        &self.units[unit.index()]
+    }
+
+    pub(super) fn get_mut(&mut self, unit: UnitId) -> &mut Loaded {
+        &mut self.units[unit.index()]
+    }
+
+    pub(super) fn service(&mut self, unit: UnitId) -> Option<&mut ServiceWork> {
+        match &mut self.units[unit.index()].work {
+            Work::Service(service) => Some(&mut **service),
+            Work::Plain => None,
+        }
+    }
+
+    pub(super) fn service_ref(&self, unit: UnitId) -> Option<&ServiceWork> {
+        match &self.units[unit.index()].work {
+            Work::Service(service) => Some(&**service),
+            Work::Plain => None,
+        }
+    }
+
+    /// The unit that a name leads to, if it is loaded.
+    pub(super) fn find(&self, name: &str) -> Option<UnitId> {
+        self.names.get(name).copied()
+    }
+
+    /// The units whose lives have something to do by now.
+    pub(super) fn lives_due(&self, at: Duration) -> Vec<UnitId> {
+        let due = self.names.values().filter(|unit| {
+            let life = self.service_ref(**unit).map(|service| &service.life);
+            life.and_then(Life::timeout).is_some_and(|timeout| timeout <= at)
+        });
+        due.copied().collect()
+    }
+
+    /// When the first of them has.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        let works = self.units.iter().filter_map(|loaded| match &loaded.work {
+            Work::Service(service) => service.life.timeout(),
+            Work::Plain => None,
+        });
+        works.min()
+    }
+}
+
+impl Loaded {
+    /// Something to know about this run.
+    pub(super) fn note(&mut self, text: String) {
+        if self.notes.len() < MOST_NOTES && !self.notes.contains(&text) {
+            self.notes.push(text);
+        }
+    }
+}
+
+impl Supervisor {
+    /// Loads a unit and everything that it refers to; what is loaded already stays as it is.
+    pub(super) fn load(&mut self, name: &UnitName) -> Result<UnitId, FindError> {
+        if let Some(unit) = self.table.find(name.as_str()) {
+            return Ok(unit);
+        }
+        self.load_anew(std::slice::from_ref(name), false)?;
+        match self.table.find(name.as_str()) {
+            Some(unit) => Ok(unit),
+            // It was asked for by an alias.
+            None => {
+                let own = self.settings.search.find(name)?.name;
+                let unit = self.table.find(own.as_str()).ok_or(FindError::Missing(own))?;
+                self.table.names.insert(name.to_string(), unit);
+                Ok(unit)
+            }
+        }
+    }
+
+    /// Loads these units; `again` takes in anew what is loaded already.
+    pub(super) fn load_anew(&mut self, names: &[UnitName], again: bool) -> Result<(), FindError> {
+        let loaded = load(&self.settings.search, &self.host, names)?;
+        let known = |name: &str| self.table.names.contains_key(name);
+        let (mut specs, mut units) = (Vec::new(), Vec::new());
+        for (spec, unit) in loaded.specs.into_iter().zip(loaded.units) {
+            if again || !known(&spec.name) {
+                specs.push(spec);
+                units.push(unit);
+            }
+        }
+        let timeouts: Vec<_> = specs.iter().map(|spec| (spec.start_timeout, spec.stop_timeout)).collect();
+        self.machine.load(specs);
+        for (unit, (start, stop)) in units.into_iter().zip(timeouts) {
+            let Some(id) = self.machine.unit(unit.name.as_str()) else { continue };
+            self.table.names.insert(unit.name.to_string(), id);
+            let service =
+                (unit.name.kind() == UnitKind::Service).then(|| Arc::new(Service::read(&unit, start, stop)));
+            if id.index() < self.table.units.len() {
+                let loaded = self.table.get_mut(id);
+                if let (Work::Service(work), Some(service)) = (&mut loaded.work, service) {
+                    work.declared(&unit, service);
+                }
+                loaded.unit = unit;
+            } else {
+                let work = match service {
+                    Some(service) => Work::Service(Box::new(ServiceWork::new(&unit, service))),
+                    None => Work::Plain,
+                };
+                let loaded = Loaded { unit, work, notes: Vec::new(), began: None, ready: None };
+                self.table.units.push(loaded);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads every loaded unit anew; those whose files have gone stay until they are down.
+    pub(super) fn reload_all(&mut self) {
+        let names: Vec<UnitName> =
+            self.machine.units().map(|unit| self.table.get(unit).unit.name.clone()).collect();
+        for name in names {
+            // A unit that cannot be had any more stays as it was read.
+            let _ = self.load_anew(std::slice::from_ref(&name), true);
+        }
+    }
+
+    /// Loads the first unit, and asks for it.
+    pub(super) fn boot(&mut self, target: &UnitName) -> Result<(), BeginError> {
+        let unit = self.load(target).map_err(|source| BeginError::Target { unit: target.clone(), source })?;
+        if let Err(why) = self.machine.request(perigee_units::machine::Verb::Start, unit, super::now()) {
+            super::tell(&format!("cannot start {target}: {why}"));
+        }
+        Ok(())
+    }
+}
