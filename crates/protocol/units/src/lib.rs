@@ -2,13 +2,14 @@
 //! open no file and read no clock. `platform/init` runs them.
 //!
 //! [`unit`] reads unit files, [`value`] has the values that stand in them, [`calendar`] the expressions of
-//! `OnCalendar=`. [`machine`] is the supervisor: who starts before whom, and what follows on what. [`service`] is the
-//! life of one service within it, [`notify`] what services say of themselves.
+//! `OnCalendar=`; [`timer`] says when a timer elapses. [`machine`] is the supervisor: who starts before whom, and what
+//! follows on what. [`service`] is the life of one service within it, [`notify`] what services say of themselves.
 
 pub mod calendar;
 pub mod fuzzing;
 pub mod machine;
 pub mod notify;
 pub mod service;
+pub mod timer;
 pub mod unit;
 pub mod value;

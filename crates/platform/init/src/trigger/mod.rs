@@ -5,3 +5,4 @@
 
 pub mod limit;
 pub mod socket;
+pub mod timer;

@@ -6,3 +6,4 @@ mod finding;
 mod installing;
 mod loading;
 mod sockets;
+mod timers;

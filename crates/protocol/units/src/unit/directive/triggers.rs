@@ -1,7 +1,7 @@
 //! `[Socket]`, `[Timer]`, `[Path]`, `[Mount]`, `[Automount]`, `[Swap]` and `[Scope]`.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{LABELS, MOUNTS, ORDER, PATHS, RUN, SOCKET_COMMANDS, TIMERS, USB};
+use super::fate::{LABELS, MOUNTS, ORDER, PATHS, RUN, SOCKET_COMMANDS, USB};
 use super::kind::Kind::{
     Bool, BoolOr, Calendar, Choice, Command, EachPath, Mode, Name, Number, Path, Paths, Size, Span, Spans,
     Text, Texts, Units, Words,
@@ -74,21 +74,21 @@ pub(super) const SOCKET: &[Directive] = &[
 ];
 
 pub(super) const TIMER: &[Directive] = &[
-    row("OnCalendar", Calendar, TIMERS),
-    row("OnActiveSec", Spans, TIMERS),
-    row("OnBootSec", Spans, TIMERS),
-    row("OnStartupSec", Spans, TIMERS),
-    row("OnUnitActiveSec", Spans, TIMERS),
-    row("OnUnitInactiveSec", Spans, TIMERS),
-    row("OnClockChange", Bool, TIMERS),
-    row("OnTimezoneChange", Bool, TIMERS),
-    row("Persistent", Bool, TIMERS),
-    row("WakeSystem", Bool, TIMERS),
-    row("RemainAfterElapse", Bool, TIMERS),
-    row("FixedRandomDelay", Bool, TIMERS),
-    row("AccuracySec", Span, TIMERS),
-    row("RandomizedDelaySec", Span, TIMERS),
-    row("Unit", Units, TIMERS),
+    row("OnCalendar", Calendar, CarriedOut),
+    row("OnActiveSec", Spans, CarriedOut),
+    row("OnBootSec", Spans, CarriedOut),
+    row("OnStartupSec", Spans, CarriedOut),
+    row("OnUnitActiveSec", Spans, CarriedOut),
+    row("OnUnitInactiveSec", Spans, CarriedOut),
+    row("OnClockChange", Bool, CarriedOut),
+    row("OnTimezoneChange", Bool, CarriedOut),
+    row("Persistent", Bool, CarriedOut),
+    row("WakeSystem", Bool, CarriedOut),
+    row("RemainAfterElapse", Bool, CarriedOut),
+    row("FixedRandomDelay", Bool, CarriedOut),
+    row("AccuracySec", Span, CarriedOut),
+    row("RandomizedDelaySec", Span, CarriedOut),
+    row("Unit", Units, CarriedOut),
 ];
 
 pub(super) const PATH: &[Directive] = &[
