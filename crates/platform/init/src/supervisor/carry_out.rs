@@ -1,6 +1,6 @@
 //! What the machine and the lives of the services ask for is carried out, until they ask for nothing more.
 
-use perigee_units::machine::{Effect, Event, State, UnitId, Verb};
+use perigee_units::machine::{Effect, Event, Outcome, State, UnitId, Verb};
 use perigee_units::service::{Action, Phase};
 
 use super::table::Work;
@@ -50,6 +50,7 @@ impl Supervisor {
                     let name = self.machine.name(change.unit);
                     tell(&format!("{name} has failed: {}", change.outcome));
                 }
+                self.tell_triggers(&change);
                 self.changed(change);
             }
             Effect::JobDone(id, unit, verb, outcome) => self.job_done(id, unit, verb, outcome),
@@ -70,6 +71,12 @@ impl Supervisor {
     fn start_unit(&mut self, unit: UnitId) {
         match self.table.get(unit).work {
             Work::Service(_) => self.start_service(unit),
+            Work::Socket(_) => self.start_sockets(unit),
+            Work::Timer => self.start_timer(unit),
+            Work::Broken(ref why) => {
+                tell(&format!("{}: {why}", self.machine.name(unit)));
+                self.machine.event(unit, Event::Ended(Outcome::Resources), now());
+            }
             Work::Plain => {
                 self.machine.event(unit, Event::Ready, now());
             }
@@ -83,9 +90,10 @@ impl Supervisor {
                 service.life.stop(restarts, now());
                 self.live(unit);
             }
-            Work::Plain => {
-                let done = Event::Ended(perigee_units::machine::Outcome::Success);
-                self.machine.event(unit, done, now());
+            Work::Socket(_) => self.stop_sockets(unit, Outcome::Success),
+            Work::Timer => self.stop_timer(unit),
+            Work::Plain | Work::Broken(_) => {
+                self.machine.event(unit, Event::Ended(Outcome::Success), now());
             }
         }
     }

@@ -14,10 +14,11 @@ mod requests;
 mod service;
 mod shutdown;
 mod table;
+mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use perigee_cgroup::{Hierarchy, Watch, Watcher};
@@ -28,6 +29,7 @@ use perigee_units::machine::{Machine, UnitId};
 use perigee_units::unit::{Host, UnitName};
 
 use crate::files::SearchPath;
+use crate::trigger::timer::Timers;
 
 use connections::Connections;
 use notify::NotifySocket;
@@ -85,6 +87,9 @@ enum Source {
     Groups,
     Control,
     Connection(u32),
+    Clock(u16),
+    /// A socket of a unit: its place in the table, and among the sockets of the unit.
+    Port(u32, u16),
 }
 
 /// The supervisor.
@@ -105,6 +110,7 @@ pub struct Supervisor {
     seeking: BTreeMap<UnitId, Duration>,
     notify: NotifySocket,
     connections: Connections,
+    timers: Timers,
     history: History,
     /// Standard input, and the output of whatever nobody listens to.
     null: std::fs::File,
@@ -152,7 +158,10 @@ impl Supervisor {
         let watcher = Watcher::new().ok();
         let notify = NotifySocket::bind(&settings.runtime).map_err(system("listen for notifications"))?;
         let connections = Connections::bind(&settings.runtime).map_err(system("listen for control"))?;
+        let timers = Timers::new(Path::new("/"), triggers::around(settings.is_first))
+            .map_err(system("wait for timers"))?;
         let mut supervisor = Supervisor {
+            timers,
             host: crate::files::host(),
             machine: Machine::new(Vec::new()),
             table: Table::default(),
@@ -174,6 +183,7 @@ impl Supervisor {
             connections,
         };
         supervisor.listen().map_err(system("wait for events"))?;
+        supervisor.wait_for_timers();
         Ok(supervisor)
     }
 
@@ -220,6 +230,8 @@ impl Supervisor {
             Source::Groups => self.take_in_groups(),
             Source::Control => self.accept(),
             Source::Connection(number) => self.serve(number, flags),
+            Source::Clock(index) => self.take_in_clock(index),
+            Source::Port(unit, index) => self.take_in_port(unit, index),
         }
     }
 
@@ -271,17 +283,21 @@ impl Source {
             Source::Notify => 1,
             Source::Groups => 2,
             Source::Control => 3,
-            Source::Connection(number) => 1 << 32 | u64::from(number),
+            Source::Connection(number) => 1 << 48 | u64::from(number),
+            Source::Clock(index) => 2 << 48 | u64::from(index),
+            Source::Port(unit, index) => 3 << 48 | u64::from(index) << 32 | u64::from(unit),
         }
     }
 
     fn of(token: u64) -> Option<Source> {
-        Some(match (token >> 32, token as u32) {
+        Some(match (token >> 48, token as u32) {
             (0, 0) => Source::Signals,
             (0, 1) => Source::Notify,
             (0, 2) => Source::Groups,
             (0, 3) => Source::Control,
             (1, number) => Source::Connection(number),
+            (2, index) => Source::Clock(index as u16),
+            (3, unit) => Source::Port(unit, (token >> 32) as u16),
             _ => return None,
         })
     }

@@ -5,12 +5,14 @@ use std::fs;
 
 use perigee_units::machine::{Relation, State, UnitId};
 use perigee_units::service::Ended;
+use perigee_units::timer::{self, Timer};
 use perigee_units::unit::{Unit, UnitKind, UnitName, Value};
 
 use super::table::Work;
 use super::{Supervisor, wall};
 use crate::control::{ListedUnit, Manager, Process, UnitStatus};
 use crate::files::FindError;
+use crate::trigger::socket::Phase;
 
 /// Relations and the names of their directives.
 const RELATIONS: [(Relation, &str, &str); 10] = [
@@ -59,11 +61,17 @@ impl Supervisor {
             _ if self.machine.restart_at(unit).is_some() => "auto-restart".to_owned(),
             _ if state == State::Failed => "failed".to_owned(),
             Work::Service(service) => service.life.phase().to_string(),
+            Work::Socket(sockets) => match sockets.phase() {
+                Phase::Closed => "dead".to_owned(),
+                Phase::Listening => "listening".to_owned(),
+                Phase::Running => "running".to_owned(),
+            },
+            Work::Timer => self.timers.get(&loaded.unit.name).map_or("dead", timer_words).to_owned(),
             Work::Plain if state.is_active() => match loaded.unit.name.kind() {
                 UnitKind::Target | UnitKind::Slice => "active".to_owned(),
                 _ => "running".to_owned(),
             },
-            Work::Plain => "dead".to_owned(),
+            Work::Plain | Work::Broken(_) => "dead".to_owned(),
         }
     }
 
@@ -76,7 +84,7 @@ impl Supervisor {
             result: self.machine.outcome(unit).to_string(),
             took: loaded.began.zip(loaded.ready).map(|(from, to)| to.saturating_sub(from).as_micros() as u64),
             began: loaded.began.map(|at| at.saturating_sub(self.began).as_micros() as u64),
-            next: self.machine.restart_at(unit).map(wall),
+            next: self.next(unit),
             relations: self.relations(unit),
             complaints: loaded.unit.complaints.iter().map(ToString::to_string).collect(),
             ..UnitStatus::default()
@@ -94,6 +102,15 @@ impl Supervisor {
             status.processes = pids.into_iter().take(MOST_PROCESSES).map(process).collect();
         }
         status
+    }
+
+    /// When it is started again, or elapses.
+    fn next(&self, unit: UnitId) -> Option<u64> {
+        let timer = self.timers.get(&self.table.get(unit).unit.name).map(Timer::next);
+        let timer = timer
+            .into_iter()
+            .flat_map(|next| [next.monotonic.map(wall), next.wall.and_then(|at| u64::try_from(at).ok())]);
+        timer.flatten().chain(self.machine.restart_at(unit).map(wall)).min()
     }
 
     /// A unit that nobody has loaded yet, or that cannot be loaded.
@@ -165,6 +182,15 @@ fn description(unit: &Unit) -> String {
     match unit.last("Unit", "Description") {
         Some(Value::Text(text)) => text.clone(),
         _ => unit.name.to_string(),
+    }
+}
+
+fn timer_words(timer: &Timer) -> &'static str {
+    match timer.phase() {
+        timer::Phase::Dead => "dead",
+        timer::Phase::Waiting => "waiting",
+        timer::Phase::Running => "running",
+        timer::Phase::Elapsed => "elapsed",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Services: their processes are made, signalled and looked for as their lives ask for it.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use perigee_cgroup::{Controller, Group, Watch, group_path};
@@ -11,6 +11,8 @@ use perigee_units::service::{Exec, Life, Role, Service};
 use perigee_units::unit::{Unit, Value};
 use perigee_units::value::Signal;
 
+use super::table::Work;
+use super::triggers::Accepted;
 use super::{Supervisor, now, tell};
 use crate::exec::{Attach, Context, ExecError, Prepared};
 
@@ -27,6 +29,8 @@ pub(super) struct ServiceWork {
     control: Option<(u32, OwnedFd)>,
     /// Descriptors that the service has given to be kept, with their names.
     pub(super) stored: Vec<(String, OwnedFd)>,
+    /// What it was started for, by a socket with `Accept=yes`.
+    pub(super) connection: Option<Accepted>,
     /// The identity of this run: 32 hexadecimal digits.
     pub(super) invocation: String,
 }
@@ -43,6 +47,7 @@ impl ServiceWork {
             main: None,
             control: None,
             stored: Vec::new(),
+            connection: None,
             invocation: String::new(),
         }
     }
@@ -144,6 +149,7 @@ impl Supervisor {
     }
 
     fn try_spawn(&mut self, unit: UnitId, exec: Exec, place: usize) -> Result<Spawned, ExecError> {
+        let sockets = self.sockets_of(unit);
         let socket = self.notify.path().display().to_string();
         let null = self.null.as_fd();
         let output = std::io::stderr();
@@ -162,11 +168,26 @@ impl Supervisor {
         }
         variables.extend(service.life.main().map(|pid| ("MAINPID", pid.to_string())));
         let group = service.group.as_ref().and_then(|group| group.entry().ok());
+        let mut listen: Vec<(BorrowedFd<'_>, &str)> = Vec::new();
+        if exec == Exec::Start {
+            for socket in &sockets {
+                if let Work::Socket(sockets) = &self.table.get(*socket).work {
+                    listen.extend(sockets.passed());
+                }
+            }
+            if let Some(connection) = &service.connection {
+                listen.push((connection.as_fd(), "connection"));
+                let (address, port) = connection.remote.clone().unwrap_or_default();
+                variables.extend((!address.is_empty()).then_some(("REMOTE_ADDR", address)));
+                variables.extend(port.map(|port| ("REMOTE_PORT", port.to_string())));
+            }
+            listen.extend(service.stored.iter().map(|(name, fd)| (fd.as_fd(), name.as_str())));
+        }
         let attach = Attach {
             stdin: null,
             stdout: output,
             stderr: output,
-            listen: &[],
+            listen: &listen,
             variables: &variables,
             group: group.as_ref(),
         };
@@ -321,7 +342,6 @@ impl Supervisor {
         self.seeking.remove(&unit);
         let Some(service) = self.table.service(unit) else { return };
         (service.main, service.control, service.prepared) = (None, None, None);
-        service.stored.clear();
         service.context.clean();
         let watch = service.watch.take();
         if let Some(group) = service.group.take() {

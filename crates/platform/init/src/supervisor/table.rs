@@ -9,16 +9,24 @@ use perigee_units::service::{Life, Service};
 use perigee_units::unit::{Unit, UnitKind, UnitName};
 
 use super::service::ServiceWork;
+use super::triggers::socket_work;
 use super::{BeginError, Supervisor};
 use crate::files::{FindError, load};
+use crate::trigger::socket::Sockets;
 
 /// What a unit is at work.
 #[derive(Debug)]
 pub(super) enum Work {
     /// Processes.
     Service(Box<ServiceWork>),
+    /// Sockets that start a service.
+    Socket(Box<Sockets>),
+    /// A timer; the clocks are shared.
+    Timer,
     /// Nothing of its own: a target, a slice.
     Plain,
+    /// It cannot be started, for this reason.
+    Broken(String),
 }
 
 /// A unit that is loaded.
@@ -39,6 +47,7 @@ pub(super) struct Table {
     units: Vec<Loaded>,
     /// Names that lead to units, their own among them.
     names: BTreeMap<String, UnitId>,
+    sockets: Vec<UnitId>,
 }
 
 /// Notes about one run of a unit are no more than this.
@@ -56,20 +65,25 @@ impl Table {
     pub(super) fn service(&mut self, unit: UnitId) -> Option<&mut ServiceWork> {
         match &mut self.units[unit.index()].work {
             Work::Service(service) => Some(&mut **service),
-            Work::Plain => None,
+            _ => None,
         }
     }
 
     pub(super) fn service_ref(&self, unit: UnitId) -> Option<&ServiceWork> {
         match &self.units[unit.index()].work {
             Work::Service(service) => Some(&**service),
-            Work::Plain => None,
+            _ => None,
         }
     }
 
     /// The unit that a name leads to, if it is loaded.
     pub(super) fn find(&self, name: &str) -> Option<UnitId> {
         self.names.get(name).copied()
+    }
+
+    /// The socket units.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = UnitId> {
+        self.sockets.iter().copied()
     }
 
     /// The units whose lives have something to do by now.
@@ -85,7 +99,7 @@ impl Table {
     pub(super) fn timeout(&self) -> Option<Duration> {
         let works = self.units.iter().filter_map(|loaded| match &loaded.work {
             Work::Service(service) => service.life.timeout(),
-            Work::Plain => None,
+            _ => None,
         });
         works.min()
     }
@@ -144,11 +158,16 @@ impl Supervisor {
                 }
                 loaded.unit = unit;
             } else {
-                let work = match service {
-                    Some(service) => Work::Service(Box::new(ServiceWork::new(&unit, service))),
-                    None => Work::Plain,
+                let work = match (unit.name.kind(), service) {
+                    (_, Some(service)) => Work::Service(Box::new(ServiceWork::new(&unit, service))),
+                    (UnitKind::Socket, _) => socket_work(&unit),
+                    (UnitKind::Timer, _) => Work::Timer,
+                    _ => Work::Plain,
                 };
                 let loaded = Loaded { unit, work, notes: Vec::new(), began: None, ready: None };
+                if loaded.unit.name.kind() == UnitKind::Socket {
+                    self.table.sockets.push(id);
+                }
                 self.table.units.push(loaded);
             }
         }

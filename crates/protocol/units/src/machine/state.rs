@@ -160,6 +160,8 @@ pub enum Outcome {
     Resources,
     /// It was started too often.
     StartLimit,
+    /// It has started its unit too often.
+    TriggerLimit,
 }
 
 impl fmt::Display for Outcome {
@@ -176,6 +178,7 @@ impl fmt::Display for Outcome {
             Outcome::Protocol => f.write_str("protocol"),
             Outcome::Resources => f.write_str("resources"),
             Outcome::StartLimit => f.write_str("start-limit"),
+            Outcome::TriggerLimit => f.write_str("trigger-limit"),
         }
     }
 }
