@@ -5,5 +5,6 @@
 mod finding;
 mod installing;
 mod loading;
+mod paths;
 mod sockets;
 mod timers;

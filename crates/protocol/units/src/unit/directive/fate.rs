@@ -33,7 +33,6 @@ pub(super) const TERMINAL: Fate = NotCarriedOut("terminals are not handed to uni
 pub(super) const SOCKETS: Fate = NotCarriedOut("services are not handed sockets yet");
 pub(super) const SOCKET_COMMANDS: Fate = NotCarriedOut("sockets run no commands of their own yet");
 pub(super) const USB: Fate = NotCarriedOut("USB functions are not supported");
-pub(super) const PATHS: Fate = NotCarriedOut("paths are not watched yet");
 pub(super) const MOUNTS: Fate = NotCarriedOut("file systems are not mounted yet");
 pub(super) const IMAGES: Fate = NotCarriedOut("disk images are not supported");
 pub(super) const CREDENTIALS: Fate = NotCarriedOut("credentials are not handed to units yet");

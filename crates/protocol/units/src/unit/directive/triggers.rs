@@ -1,7 +1,7 @@
 //! `[Socket]`, `[Timer]`, `[Path]`, `[Mount]`, `[Automount]`, `[Swap]` and `[Scope]`.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{LABELS, MOUNTS, ORDER, PATHS, RUN, SOCKET_COMMANDS, USB};
+use super::fate::{LABELS, MOUNTS, ORDER, RUN, SOCKET_COMMANDS, USB};
 use super::kind::Kind::{
     Bool, BoolOr, Calendar, Choice, Command, EachPath, Mode, Name, Number, Path, Paths, Size, Span, Spans,
     Text, Texts, Units, Words,
@@ -92,16 +92,16 @@ pub(super) const TIMER: &[Directive] = &[
 ];
 
 pub(super) const PATH: &[Directive] = &[
-    row("PathExists", EachPath, PATHS),
-    row("PathExistsGlob", EachPath, PATHS),
-    row("PathChanged", EachPath, PATHS),
-    row("PathModified", EachPath, PATHS),
-    row("DirectoryNotEmpty", EachPath, PATHS),
-    row("Unit", Units, PATHS),
-    row("MakeDirectory", Bool, PATHS),
-    row("DirectoryMode", Mode, PATHS),
-    row("TriggerLimitIntervalSec", Span, PATHS),
-    row("TriggerLimitBurst", Number(0, MANY), PATHS),
+    row("PathExists", EachPath, CarriedOut),
+    row("PathExistsGlob", EachPath, CarriedOut),
+    row("PathChanged", EachPath, CarriedOut),
+    row("PathModified", EachPath, CarriedOut),
+    row("DirectoryNotEmpty", EachPath, CarriedOut),
+    row("Unit", Units, CarriedOut),
+    row("MakeDirectory", Bool, CarriedOut),
+    row("DirectoryMode", Mode, CarriedOut),
+    row("TriggerLimitIntervalSec", Span, CarriedOut),
+    row("TriggerLimitBurst", Number(0, MANY), CarriedOut),
 ];
 
 pub(super) const MOUNT: &[Directive] = &[
