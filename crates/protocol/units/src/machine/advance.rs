@@ -7,25 +7,22 @@ use super::{Cause, Effect, JobId, JobOutcome, Machine, Outcome, Relation, State,
 impl Machine {
     /// Lets every job begin that waits for no other, until none is left that can.
     pub(super) fn advance(&mut self) {
-        loop {
-            let waiting: Vec<_> = self.jobs.values().filter(|job| !job.running).map(|job| job.id).collect();
-            let mut progress = false;
-            for id in waiting {
-                let still = self.jobs.get(&id).is_some_and(|job| !job.running);
-                if still && self.may_begin(id) {
-                    progress |= self.begin(id);
-                }
-            }
-            if !progress {
-                return;
+        while let Some(id) = self.candidates.pop_first() {
+            let waits = self.jobs.get(&id).is_some_and(|job| !job.running);
+            if waits && self.may_begin(id) {
+                self.begin(id);
             }
         }
     }
 
     /// Whether the order lets a job begin.
-    fn may_begin(&self, id: JobId) -> bool {
+    fn may_begin(&mut self, id: JobId) -> bool {
         let Some(job) = self.jobs.get(&id) else { return false };
         let unit = job.unit;
+        // Whom it has waited for last it most likely still waits for.
+        if !job.stops() && job.waits_for.is_some_and(|other| self.job_of(other).is_some_and(super::Job::starts)) {
+            return false;
+        }
         let after = self.graph.to(unit, Relation::After);
         let before = self.graph.from(unit, Relation::After);
         if job.stops() {
@@ -35,19 +32,25 @@ impl Machine {
                 !given_up && self.job_of(*other).is_some_and(super::Job::stops)
             });
         }
-        let waits_for_start = after.iter().any(|other| self.job_of(*other).is_some_and(super::Job::starts));
+        let waits_for = after.iter().find(|other| self.job_of(**other).is_some_and(super::Job::starts)).copied();
+        if waits_for.is_some() {
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.waits_for = waits_for;
+            }
+            return false;
+        }
         let waits_for_stop =
             after.iter().chain(before).any(|other| self.job_of(*other).is_some_and(super::Job::stops));
         let conflicts = self.graph.to(unit, Relation::Conflicts).iter();
         let mut conflicts = conflicts.chain(self.graph.from(unit, Relation::Conflicts));
         // Whom it excludes must be gone, whatever the order.
         let excluded = conflicts.any(|other| self.job_of(*other).is_some_and(|job| job.verb == Verb::Stop));
-        !waits_for_start && !waits_for_stop && !excluded
+        !waits_for_stop && !excluded
     }
 
-    /// Begins a job; false if the state of the unit lets it wait.
-    fn begin(&mut self, id: JobId) -> bool {
-        let Some(job) = self.jobs.get(&id) else { return false };
+    /// Begins a job, unless the state of the unit lets it wait.
+    fn begin(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
         let (unit, verb) = (job.unit, job.verb);
         let entry = &self.units[unit.index()];
         let waits = entry.restart_at.is_some() || entry.waits;
@@ -70,7 +73,7 @@ impl Machine {
             }
             (Verb::Start, State::Active | State::Reloading) => self.finish(id, JobOutcome::Done),
             (Verb::Start, State::Activating) if !waits => self.run(id),
-            (Verb::Start, State::Deactivating) => return false,
+            (Verb::Start, State::Deactivating) => {}
             (Verb::Start, _) => self.start(id, unit),
             (Verb::Reload, State::Active) => {
                 self.run(id);
@@ -82,9 +85,8 @@ impl Machine {
             }
             (Verb::Reload, State::Inactive | State::Failed) => self.finish(id, JobOutcome::Failed),
             (Verb::Reload, State::Activating) if waits => self.finish(id, JobOutcome::Failed),
-            (Verb::Reload, _) => return false,
+            (Verb::Reload, _) => {}
         }
-        true
     }
 
     fn run(&mut self, id: JobId) {
@@ -97,6 +99,8 @@ impl Machine {
     pub(super) fn turn_to_start(&mut self, id: JobId) {
         if let Some(job) = self.jobs.get_mut(&id) {
             (job.verb, job.running) = (Verb::Start, false);
+            let unit = job.unit;
+            self.look_again(unit);
         }
     }
 

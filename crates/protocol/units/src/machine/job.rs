@@ -52,6 +52,8 @@ pub(super) struct Job {
     /// It has begun to work; before, it waits for others.
     pub(super) running: bool,
     pub(super) deadline: Option<Duration>,
+    /// A unit after which it comes, and whose start it has waited for when it was looked at last.
+    pub(super) waits_for: Option<UnitId>,
 }
 
 impl Job {

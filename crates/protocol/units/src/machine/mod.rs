@@ -149,6 +149,8 @@ pub struct Machine {
     names: BTreeMap<String, UnitId>,
     graph: Graph,
     jobs: BTreeMap<JobId, Job>,
+    /// Jobs that may be able to begin, since something around them has changed.
+    candidates: BTreeSet<JobId>,
     last_job: u64,
     effects: VecDeque<Effect>,
     sequence: u64,
@@ -185,6 +187,7 @@ impl Machine {
             names: BTreeMap::new(),
             graph: Graph::default(),
             jobs: BTreeMap::new(),
+            candidates: BTreeSet::new(),
             last_job: 0,
             effects: VecDeque::new(),
             sequence: 0,
@@ -209,6 +212,7 @@ impl Machine {
             }
         }
         self.graph = Graph::new(self.units.iter().map(|entry| &entry.spec), &self.names);
+        self.candidates.extend(self.jobs.keys());
     }
 
     /// The unit of this name.
@@ -314,10 +318,22 @@ impl Machine {
         );
         let from = std::mem::replace(&mut entry.state, to);
         entry.since = self.now;
+        self.candidates.extend(entry.job);
+        let entry = &mut self.units[unit.index()];
         (entry.deadline, entry.restart_at, entry.waits) = (None, None, false);
         self.sequence += 1;
         let (sequence, at, outcome) = (self.sequence, self.now, entry.outcome);
         self.effects.push_back(Effect::Changed(Change { sequence, at, unit, from, to, cause, outcome }));
+    }
+
+    /// Something about the job of a unit has changed: it, and those that wait for it, are looked at again.
+    fn look_again(&mut self, unit: UnitId) {
+        let graph = &self.graph;
+        let around = [Relation::After, Relation::Conflicts].into_iter();
+        let around = around.flat_map(|relation| graph.to(unit, relation).iter().chain(graph.from(unit, relation)));
+        let units = &self.units;
+        let jobs = around.chain([&unit]).filter_map(|other| units[other.index()].job);
+        self.candidates.extend(jobs);
     }
 
     fn entry(&mut self, unit: UnitId) -> &mut Entry {

@@ -126,6 +126,7 @@ impl Machine {
             let cycle = self.graph.cycle(&stopping, |unit, other| self.given_up.contains(&(unit, other)));
             let Some(cycle) = cycle else { return Ok(effects) };
             self.given_up.insert((cycle[0], cycle[1]));
+            self.look_again(cycle[1]);
             effects.push(Effect::Cycle(cycle, None));
         }
     }
@@ -185,7 +186,8 @@ impl Machine {
         let waits = entry.restart_at.is_some() || entry.waits;
         let running = verb == Verb::Start && entry.state == State::Activating && !waits;
         let deadline = entry.spec.job_timeout.map(|timeout| self.now.saturating_add(timeout));
-        self.jobs.insert(id, Job { id, unit, verb, running, deadline });
+        self.jobs.insert(id, Job { id, unit, verb, running, deadline, waits_for: None });
+        self.look_again(unit);
         id
     }
 }
@@ -318,6 +320,7 @@ impl Machine {
         if entry.job == Some(id) {
             entry.job = None;
         }
+        self.look_again(job.unit);
         self.effects.push_back(Effect::JobDone(id, job.unit, job.verb, outcome));
     }
 

@@ -461,3 +461,34 @@ fn units_are_taken_in_while_others_run() {
     assert_eq!(machine.state(b), State::Activating);
     machine.request(Verb::Reload, a, Duration::ZERO).expect("it can be reloaded now");
 }
+
+/// A target that wants so many services, from nothing to all ready.
+fn boot(count: usize) -> Duration {
+    let names: Vec<_> = (0..count).map(|number| format!("s{number}.service")).collect();
+    let base = Spec::new("base.target");
+    let mut all = Spec::new("all.target");
+    let mut specs = vec![base];
+    for name in &names {
+        all = all.with(Relation::Wants, name).with(Relation::After, name);
+        specs.push(Spec::new(name).with(Relation::Requires, "base.target").with(Relation::After, "base.target"));
+    }
+    specs.push(all);
+    let began = std::time::Instant::now();
+    let mut machine = Machine::new(specs);
+    let target = machine.unit("all.target").expect("a unit");
+    machine.request(Verb::Start, target, Duration::ZERO).expect("it starts");
+    while let Some(effect) = machine.effect() {
+        if let Effect::Start(unit) = effect {
+            machine.event(unit, Event::Ready, Duration::ZERO);
+        }
+    }
+    assert_eq!(machine.state(target), State::Active);
+    began.elapsed()
+}
+
+#[test]
+fn eight_times_the_units_take_about_eight_times_as_long() {
+    let least = |count| (0..5).map(|_| boot(count)).min().expect("a time");
+    let (few, many) = (least(500), least(4_000));
+    assert!(many < few * 8 * 4, "500 units: {few:?}, 4,000 units: {many:?}");
+}
