@@ -3,13 +3,15 @@
 //! [`center`] shows what the units are doing to whoever wants to know.
 //! [`files`] finds unit files and loads them; what stands in them, and the state machines, are in `protocol/units`.
 //! [`supervisor`] is the loop that runs them, [`exec`] makes their processes, [`trigger`] is what starts them,
-//! [`control`] is how the supervisor is asked, [`pid1`] what only PID 1 does.
+//! [`control`] is how the supervisor is asked, [`pid1`] what only PID 1 does. [`log`] is the process that writes what units
+//! print.
 
 pub mod accounts;
 pub mod center;
 pub mod control;
 pub mod exec;
 pub mod files;
+pub mod log;
 pub mod pid1;
 pub mod supervisor;
 pub mod trigger;

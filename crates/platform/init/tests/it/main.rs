@@ -5,6 +5,7 @@
 mod finding;
 mod installing;
 mod loading;
+mod logging;
 mod paths;
 mod sockets;
 mod timers;
