@@ -254,6 +254,7 @@ impl Supervisor {
             if let Some(service) = self.table.service(unit) {
                 service.life.tick(at);
             }
+            self.live(unit);
         }
         self.look_at_emptying();
         self.seek();

@@ -20,7 +20,9 @@ impl Machine {
         let Some(job) = self.jobs.get(&id) else { return false };
         let unit = job.unit;
         // Whom it has waited for last it most likely still waits for.
-        if !job.stops() && job.waits_for.is_some_and(|other| self.job_of(other).is_some_and(super::Job::starts)) {
+        if !job.stops()
+            && job.waits_for.is_some_and(|other| self.job_of(other).is_some_and(super::Job::starts))
+        {
             return false;
         }
         let after = self.graph.to(unit, Relation::After);
@@ -32,7 +34,8 @@ impl Machine {
                 !given_up && self.job_of(*other).is_some_and(super::Job::stops)
             });
         }
-        let waits_for = after.iter().find(|other| self.job_of(**other).is_some_and(super::Job::starts)).copied();
+        let waits_for =
+            after.iter().find(|other| self.job_of(**other).is_some_and(super::Job::starts)).copied();
         if waits_for.is_some() {
             if let Some(job) = self.jobs.get_mut(&id) {
                 job.waits_for = waits_for;

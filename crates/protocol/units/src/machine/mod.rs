@@ -330,7 +330,8 @@ impl Machine {
     fn look_again(&mut self, unit: UnitId) {
         let graph = &self.graph;
         let around = [Relation::After, Relation::Conflicts].into_iter();
-        let around = around.flat_map(|relation| graph.to(unit, relation).iter().chain(graph.from(unit, relation)));
+        let around =
+            around.flat_map(|relation| graph.to(unit, relation).iter().chain(graph.from(unit, relation)));
         let units = &self.units;
         let jobs = around.chain([&unit]).filter_map(|other| units[other.index()].job);
         self.candidates.extend(jobs);

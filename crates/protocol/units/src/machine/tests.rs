@@ -470,7 +470,9 @@ fn boot(count: usize) -> Duration {
     let mut specs = vec![base];
     for name in &names {
         all = all.with(Relation::Wants, name).with(Relation::After, name);
-        specs.push(Spec::new(name).with(Relation::Requires, "base.target").with(Relation::After, "base.target"));
+        specs.push(
+            Spec::new(name).with(Relation::Requires, "base.target").with(Relation::After, "base.target"),
+        );
     }
     specs.push(all);
     let began = std::time::Instant::now();

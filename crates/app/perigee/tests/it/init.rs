@@ -1,0 +1,337 @@
+//! `perigee init` as PID 1 of a namespace of processes, with real processes for its units. Needs root; says so where it
+//! is not to be had.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use perigee_init::control::{Client, Reply, Request, UnitStatus};
+use perigee_units::machine::{JobOutcome, State, Verb};
+
+/// How long anything here may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A supervisor that runs, and its folder.
+struct Init {
+    folder: tempfile::TempDir,
+    process: Child,
+}
+
+/// Whether namespaces can be made here; else the test says that it was left out.
+fn may_run(test: &str) -> bool {
+    let made = Command::new("unshare").args(["--pid", "--fork", "--mount-proc", "true"]).output();
+    let may = made.is_ok_and(|output| output.status.success());
+    if !may {
+        eprintln!("SKIPPED {test}: `unshare --pid` needs root");
+    }
+    may
+}
+
+impl Init {
+    /// Boots `default.target`, which wants `wanted`, with these unit files; `DIR` in them is the folder, `TEST` this
+    /// program.
+    fn boot(wanted: &str, units: &[(&str, &str)]) -> Init {
+        let folder = tempfile::tempdir().unwrap();
+        let program = std::env::current_exe().unwrap();
+        let place = |text: &str| {
+            text.replace("DIR", folder.path().to_str().unwrap()).replace("TEST", program.to_str().unwrap())
+        };
+        fs::create_dir(folder.path().join("units")).unwrap();
+        let target = ("default.target", format!("[Unit]\nWants={wanted}\n"));
+        let files = units.iter().map(|(name, text)| (*name, place(text))).chain([target]);
+        for (name, text) in files {
+            fs::write(folder.path().join("units").join(name), text).unwrap();
+        }
+        let process = Command::new("unshare")
+            .args(["--pid", "--fork", "--mount-proc", "--kill-child", env!("CARGO_BIN_EXE_perigee"), "init"])
+            .args(["--path", &place("DIR/units"), "--runtime", &place("DIR/run")])
+            .stdin(Stdio::null())
+            .stderr(fs::File::create(folder.path().join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let init = Init { folder, process };
+        init.wait("it answers", || init.try_client().is_some());
+        init
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    fn try_client(&self) -> Option<Client> {
+        Client::connect(&self.path("run")).ok()
+    }
+
+    /// Waits until something is so.
+    fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so() {
+            assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}\n{}", self.text("log"));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn ask(&self, request: &Request) -> Vec<Reply> {
+        self.try_client().unwrap().all(request).unwrap()
+    }
+
+    fn status(&self, unit: &str) -> UnitStatus {
+        match self.ask(&Request::Status { units: vec![unit.to_owned()] }).remove(0) {
+            Reply::Unit(status) => *status,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn wait_for(&self, unit: &str, state: State) {
+        self.wait(&format!("{unit} is {state}"), || self.status(unit).listed.active == state.to_string());
+    }
+
+    /// Asks for something and waits until it is done.
+    fn act(&self, verb: Verb, unit: &str) -> JobOutcome {
+        let request = Request::Do {
+            verb,
+            units: vec![unit.to_owned()],
+            active_only: false,
+            or_restart: false,
+            wait: true,
+        };
+        let outcome = self.ask(&request).into_iter().find_map(|reply| match reply {
+            Reply::Finished { outcome, .. } => Some(outcome),
+            _ => None,
+        });
+        outcome.expect("the job ends")
+    }
+
+    /// Ends it by the signal that is for that, and gives its exit status.
+    fn end(&mut self) -> Option<i32> {
+        self.ask(&Request::Exit { status: 7 });
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it does not end\n{}", self.text("log"));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What units run of this program: it plays a part if it was told so, and is an empty test else.
+#[test]
+fn a_part_in_a_unit() {
+    use std::os::unix::net::UnixDatagram;
+    let Some(part) = std::env::var_os("PERIGEE_PART") else { return };
+    let say = |text: &str| {
+        let socket = UnixDatagram::unbound().unwrap();
+        socket.send_to(text.as_bytes(), std::env::var_os("NOTIFY_SOCKET").unwrap()).unwrap();
+    };
+    match part.to_str().unwrap() {
+        "notify" => {
+            say("STATUS=nearly");
+            std::thread::sleep(Duration::from_millis(100));
+            say("READY=1\nSTATUS=there");
+            std::thread::sleep(Duration::from_secs(600));
+        }
+        "forge" => say(&std::env::var("FORGED").unwrap()),
+        "watchdog" => {
+            say("READY=1");
+            std::thread::sleep(Duration::from_secs(600));
+        }
+        other => panic!("no such part: {other}"),
+    }
+}
+
+/// A unit file's lines for a part of this program.
+const PART: &str = "ExecStart=TEST --exact init::a_part_in_a_unit --nocapture\nEnvironment=PERIGEE_PART=";
+
+#[test]
+fn units_start_in_order_and_stop_in_the_other() {
+    if !may_run("units_start_in_order_and_stop_in_the_other") {
+        return;
+    }
+    let mut init = Init::boot(
+        "c.service",
+        &[
+            (
+                "a.service",
+                "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'sleep 0.1; echo a >> DIR/out'\nExecStop=/bin/sh -c 'echo -a >> DIR/out'\n",
+            ),
+            (
+                "b.service",
+                "[Unit]\nRequires=a.service\nAfter=a.service\n[Service]\nExecStart=/bin/sh -c 'echo b >> DIR/out; exec sleep 600'\nExecStopPost=/bin/sh -c 'echo -b >> DIR/out'\n",
+            ),
+            (
+                "c.service",
+                "[Unit]\nRequires=b.service\nAfter=b.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo c >> DIR/out'\nExecStop=/bin/sh -c 'sleep 0.1; echo -c >> DIR/out'\n",
+            ),
+        ],
+    );
+    init.wait_for("default.target", State::Active);
+    init.wait("all have spoken", || init.text("out").lines().count() == 3);
+    assert_eq!(init.end(), Some(7));
+    assert_eq!(init.text("out").split_whitespace().collect::<Vec<_>>(), ["a", "b", "c", "-c", "-b", "-a"]);
+}
+
+#[test]
+fn a_service_says_when_it_is_ready_and_others_may_not_say_it_for_it() {
+    if !may_run("a_service_says_when_it_is_ready_and_others_may_not_say_it_for_it") {
+        return;
+    }
+    let notify = format!("[Service]\nType=notify\n{PART}notify\n");
+    let forged =
+        format!("[Service]\nType=notify\nTimeoutStartSec=1\n{PART}forge\nEnvironment=FORGED=MAINPID=1\n");
+    let stranger = format!(
+        "[Service]\nType=oneshot\n{PART}forge\nEnvironment=FORGED=READY=1 NOTIFY_SOCKET=DIR/run/notify.sock\n"
+    );
+    let mute = "[Service]\nType=notify\nTimeoutStartSec=1\nExecStart=/bin/sleep 600\n";
+    let init = Init::boot(
+        "notify.service mute.service",
+        &[
+            ("notify.service", &notify),
+            ("forged.service", &forged),
+            ("stranger.service", &stranger),
+            ("mute.service", mute),
+        ],
+    );
+    init.wait_for("notify.service", State::Active);
+    assert_eq!(init.status("notify.service").status, "there");
+    // Somebody else's READY is not the mute one's.
+    assert_eq!(init.act(Verb::Start, "stranger.service"), JobOutcome::Done);
+    assert_eq!(init.status("mute.service").listed.active, "activating");
+    init.wait_for("mute.service", State::Failed);
+    assert_eq!(init.status("mute.service").result, "timeout");
+    // Who claims another's process as its own has claimed nothing, and ends without having been ready.
+    assert_eq!(init.act(Verb::Start, "forged.service"), JobOutcome::Failed);
+    let status = init.status("forged.service");
+    assert_eq!(status.result, "protocol", "{status:?}");
+}
+
+#[test]
+fn a_service_forks_and_leaves_its_number() {
+    if !may_run("a_service_forks_and_leaves_its_number") {
+        return;
+    }
+    let script = "sleep 600 & echo $! > DIR/forked.pid";
+    let forked =
+        format!("[Service]\nType=forking\nPIDFile=DIR/forked.pid\nExecStart=/bin/sh -c '{script}'\n");
+    let guessed = "[Service]\nType=forking\nExecStart=/bin/sh -c 'sleep 600 &'\n";
+    let init = Init::boot(
+        "forked.service guessed.service",
+        &[("forked.service", &forked), ("guessed.service", guessed)],
+    );
+    init.wait_for("forked.service", State::Active);
+    init.wait_for("guessed.service", State::Active);
+    let pid = init.status("forked.service").main_pid.expect("a main process");
+    assert_eq!(init.text("forked.pid").trim(), pid.to_string());
+    assert!(init.status("guessed.service").main_pid.is_some());
+    assert_eq!(init.act(Verb::Stop, "forked.service"), JobOutcome::Done);
+    assert_eq!(init.status("forked.service").processes, []);
+}
+
+#[test]
+fn who_does_not_end_is_killed_and_who_crashes_comes_back() {
+    if !may_run("who_does_not_end_is_killed_and_who_crashes_comes_back") {
+        return;
+    }
+    let deaf = "[Service]\nTimeoutStopSec=500ms\nExecStart=/bin/sh -c 'trap \"\" TERM; sleep 600 & sleep 600; sleep 600'\n";
+    let crash = "[Service]\nRestart=on-failure\nRestartSec=10ms\nStartLimitBurst=3\nExecStart=/bin/sh -c 'echo x >> DIR/starts; exit 3'\n";
+    let watchdog = format!("[Service]\nType=notify\nWatchdogSec=300ms\nTimeoutStopSec=1\n{PART}watchdog\n");
+    let units = [("deaf.service", deaf), ("crash.service", crash), ("watchdog.service", &watchdog)];
+    let init = Init::boot("deaf.service crash.service watchdog.service", &units);
+    init.wait_for("crash.service", State::Failed);
+    assert_eq!(
+        (init.text("starts").lines().count(), &*init.status("crash.service").result),
+        (3, "start-limit")
+    );
+    init.ask(&Request::ResetFailed { units: vec!["crash.service".to_owned()] });
+    assert_eq!(init.status("crash.service").listed.active, "inactive");
+    init.wait_for("watchdog.service", State::Failed);
+    assert_eq!(init.status("watchdog.service").result, "watchdog");
+    assert_eq!(init.act(Verb::Stop, "deaf.service"), JobOutcome::Done);
+    let status = init.status("deaf.service");
+    assert_eq!((&*status.listed.active, &*status.result, status.processes.len()), ("failed", "timeout", 0));
+}
+
+#[test]
+fn orphans_are_reaped() {
+    if !may_run("orphans_are_reaped") {
+        return;
+    }
+    let orphans = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'for i in 1 2 3 4 5 6 7 8 9; do (sleep 0.05 &) ; done; sleep 0.4; grep -l \"^State:.Z\" /proc/[0-9]*/status > DIR/zombies; true'\n";
+    let init = Init::boot("orphans.service", &[("orphans.service", orphans)]);
+    init.wait_for("orphans.service", State::Active);
+    assert_eq!(init.text("zombies"), "");
+    let Reply::Manager(manager) = init.ask(&Request::Manager).remove(0) else { panic!() };
+    assert!(manager.orphans >= 9, "{manager:?}");
+}
+
+#[test]
+fn every_change_is_told_in_order_and_strangers_change_nothing() {
+    if !may_run("every_change_is_told_in_order_and_strangers_change_nothing") {
+        return;
+    }
+    let init = Init::boot(
+        "a.service",
+        &[("a.service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep 600\n")],
+    );
+    init.wait_for("a.service", State::Active);
+    let mut watcher = init.try_client().unwrap();
+    watcher.send(&Request::Watch { from: Some(1) }).unwrap();
+    for _ in 0..20 {
+        assert_eq!(init.act(Verb::Restart, "a.service"), JobOutcome::Done);
+    }
+    let (mut sequence, mut active) = (0, 0);
+    while active < 21 {
+        let Reply::Change(change) = watcher.next_reply().unwrap() else { panic!("not a change") };
+        sequence += 1;
+        assert_eq!(change.sequence, sequence);
+        active += usize::from(change.unit == "a.service" && change.to == State::Active);
+    }
+    let refused = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", env!("CARGO_BIN_EXE_perigee")])
+        .args(["ctl", "stop", "a", "--runtime"])
+        .arg(init.path("run"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let reached = !told.contains("ermission denied");
+    assert!(!refused.status.success() && (!reached || told.contains("this is for root")), "{told}");
+    assert_eq!(init.status("a.service").listed.active, "active");
+}
+
+/// Bytes that are no request are refused in words, and the supervisor goes on.
+#[test]
+fn nonsense_on_the_control_socket() {
+    use std::io::Write;
+    if !may_run("nonsense_on_the_control_socket") {
+        return;
+    }
+    let init = Init::boot("", &[]);
+    let socket: &Path = &init.path("run/control.sock");
+    for nonsense in [&b"\n"[..], b"{}\n", b"\xff\xfe\n", b"[[[[[[[[\n"] {
+        let mut stream = UnixStream::connect(socket).unwrap();
+        stream.write_all(nonsense).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("this is no request"), "{nonsense:?}: {answer}");
+    }
+    let mut stream = UnixStream::connect(socket).unwrap();
+    let long = vec![b'x'; 1 << 20];
+    while stream.write_all(&long).is_ok() {}
+    init.wait("it answers still", || !init.ask(&Request::List).is_empty());
+}
