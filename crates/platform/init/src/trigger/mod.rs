@@ -4,6 +4,7 @@
 //! and says what is to be done when one of them is ready; whoever runs the supervisor's loop does it.
 
 pub mod limit;
+pub mod mount;
 pub mod path;
 pub mod socket;
 pub mod timer;

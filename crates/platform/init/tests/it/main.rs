@@ -6,6 +6,7 @@ mod finding;
 mod installing;
 mod loading;
 mod logging;
+mod mounts;
 mod paths;
 mod sockets;
 mod timers;

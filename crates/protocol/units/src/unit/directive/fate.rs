@@ -33,7 +33,8 @@ pub(super) const TERMINAL: Fate = NotCarriedOut("terminals are not handed to uni
 pub(super) const SOCKETS: Fate = NotCarriedOut("services are not handed sockets yet");
 pub(super) const SOCKET_COMMANDS: Fate = NotCarriedOut("sockets run no commands of their own yet");
 pub(super) const USB: Fate = NotCarriedOut("USB functions are not supported");
-pub(super) const MOUNTS: Fate = NotCarriedOut("file systems are not mounted yet");
+pub(super) const AUTOMOUNTS: Fate =
+    NotCarriedOut("automounts are not supported: mount at boot, or by a service");
 pub(super) const IMAGES: Fate = NotCarriedOut("disk images are not supported");
 pub(super) const CREDENTIALS: Fate = NotCarriedOut("credentials are not handed to units yet");
 pub(super) const BUS: Fate = NotCarriedOut("no message bus is looked at yet");

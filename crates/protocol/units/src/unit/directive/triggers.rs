@@ -1,7 +1,7 @@
 //! `[Socket]`, `[Timer]`, `[Path]`, `[Mount]`, `[Automount]`, `[Swap]` and `[Scope]`.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{LABELS, MOUNTS, ORDER, RUN, SOCKET_COMMANDS, USB};
+use super::fate::{AUTOMOUNTS, LABELS, ORDER, RUN, SOCKET_COMMANDS, USB};
 use super::kind::Kind::{
     Bool, BoolOr, Calendar, Choice, Command, EachPath, Mode, Name, Number, Path, Paths, Size, Span, Spans,
     Text, Texts, Units, Words,
@@ -105,30 +105,30 @@ pub(super) const PATH: &[Directive] = &[
 ];
 
 pub(super) const MOUNT: &[Directive] = &[
-    row("What", Text, MOUNTS),
-    row("Where", Path, MOUNTS),
-    row("Type", Text, MOUNTS),
-    row("Options", Text, MOUNTS),
-    row("TimeoutSec", Span, MOUNTS),
-    row("DirectoryMode", Mode, MOUNTS),
-    row("SloppyOptions", Bool, MOUNTS),
-    row("LazyUnmount", Bool, MOUNTS),
-    row("ForceUnmount", Bool, MOUNTS),
-    row("ReadWriteOnly", Bool, MOUNTS),
+    row("What", Text, CarriedOut),
+    row("Where", Path, CarriedOut),
+    row("Type", Text, CarriedOut),
+    row("Options", Text, CarriedOut),
+    row("TimeoutSec", Span, CarriedOut),
+    row("DirectoryMode", Mode, CarriedOut),
+    row("SloppyOptions", Bool, CarriedOut),
+    row("LazyUnmount", Bool, CarriedOut),
+    row("ForceUnmount", Bool, CarriedOut),
+    row("ReadWriteOnly", Bool, CarriedOut),
 ];
 
 pub(super) const AUTOMOUNT: &[Directive] = &[
-    row("Where", Path, MOUNTS),
-    row("ExtraOptions", Text, MOUNTS),
-    row("DirectoryMode", Mode, MOUNTS),
-    row("TimeoutIdleSec", Span, MOUNTS),
+    row("Where", Path, AUTOMOUNTS),
+    row("ExtraOptions", Text, AUTOMOUNTS),
+    row("DirectoryMode", Mode, AUTOMOUNTS),
+    row("TimeoutIdleSec", Span, AUTOMOUNTS),
 ];
 
 pub(super) const SWAP: &[Directive] = &[
-    row("What", Text, MOUNTS),
-    row("Priority", Number(-1, 32_767), MOUNTS),
-    row("Options", Text, MOUNTS),
-    row("TimeoutSec", Span, MOUNTS),
+    row("What", Text, CarriedOut),
+    row("Priority", Number(-1, 32_767), CarriedOut),
+    row("Options", Text, CarriedOut),
+    row("TimeoutSec", Span, CarriedOut),
 ];
 
 pub(super) const SCOPE: &[Directive] = &[
