@@ -32,6 +32,9 @@ pub(crate) enum Verb {
     /// Look into the archive, check it, decode its packets again; the station need not run
     #[command(subcommand)]
     Archive(archive::Verb),
+    /// Write what units print
+    #[command(hide = true)]
+    LogProcess,
     /// Run units: as PID 1, or as a supervisor under another init
     ///
     /// Starts default.target, or the unit that is named, and all that it drags along. SIGTERM stops everything in order.

@@ -1,14 +1,19 @@
 //! `perigee init`: the supervisor, as PID 1 of a machine or a container, or as an ordinary process under another init.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use nix::unistd::geteuid;
 use perigee_init::control::RUNTIME;
 use perigee_init::files::{SearchPath, write_builtin};
+use perigee_init::log;
 use perigee_init::pid1;
-use perigee_init::supervisor::{Ending, Settings, Supervisor};
+use perigee_init::supervisor::{Ending, LOG_CONFIG, Settings, Supervisor};
+
+/// Where what units print is kept on a machine.
+const LOG_FOLDER: &str = "/var/log/perigee";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -24,6 +29,9 @@ pub(crate) struct Arguments {
     /// Show what units print here too
     #[arg(long)]
     console: bool,
+    /// The folder in which what units print is kept: /var/log/perigee for root, else beside the run-time files
+    #[arg(long, value_name = "FOLDER")]
+    log: Option<PathBuf>,
 }
 
 impl Default for Arguments {
@@ -34,6 +42,7 @@ impl Default for Arguments {
             path: Vec::new(),
             runtime: RUNTIME.into(),
             console: true,
+            log: None,
         }
     }
 }
@@ -51,6 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         target: crate::ctl::unit_name(&arguments.unit)?,
         is_first: pid1::is_first(),
         console: arguments.console,
+        log: Some(log(arguments)),
     };
     let ending = Supervisor::new(settings)?.run()?;
     if pid1::is_first() {
@@ -60,4 +70,35 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ending::Exit(status) => ExitCode::from(status),
         Ending::PowerOff | Ending::Reboot | Ending::Halt => ExitCode::SUCCESS,
     })
+}
+
+/// Where the log is; the usual sockets and the console are for the one supervisor of a machine.
+fn log(arguments: &Arguments) -> log::Config {
+    let beside = arguments.runtime.join("log");
+    let usual = arguments.runtime == Path::new(RUNTIME) && geteuid().is_root();
+    let folder = match &arguments.log {
+        Some(folder) => folder.clone(),
+        None if usual => PathBuf::from(LOG_FOLDER),
+        None => beside.clone(),
+    };
+    let mut journal = perigee_journal::Settings::new(&folder);
+    journal.fallback = Some(beside).filter(|fallback| *fallback != folder);
+    let mut config = log::Config::new(journal);
+    config.socket = Some(arguments.runtime.join("log.sock"));
+    if arguments.console {
+        config.console = Some(PathBuf::from(if pid1::is_machine() { "/dev/console" } else { "/dev/stderr" }));
+    }
+    if usual && pid1::is_first() {
+        config.syslog = Some(PathBuf::from("/run/systemd/journal/dev-log"));
+        config.syslog_links = vec![PathBuf::from("/dev/log")];
+    }
+    config
+}
+
+/// `perigee log-process`: started by the supervisor, never by hand.
+pub(crate) fn log_process() -> anyhow::Result<ExitCode> {
+    let text = std::env::var(LOG_CONFIG).context("the log process is started by `perigee init`")?;
+    let config = serde_json::from_str(&text).context("what the log process was told")?;
+    log::run(Some(perigee_process::pidfd::received(3)), config)?;
+    Ok(ExitCode::SUCCESS)
 }

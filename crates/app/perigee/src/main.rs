@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Verb::Config(arguments) => configuration::run(&arguments),
         Verb::Tm(verb) => tm::run(verb),
         Verb::Archive(verb) => archive::run(verb),
+        Verb::LogProcess => init::log_process(),
         Verb::Init(arguments) => init::run(&arguments),
         Verb::Ctl(verb) => ctl::run(verb),
         Verb::Account(arguments) => account::run(&arguments),

@@ -23,7 +23,7 @@ pub fn is_first() -> bool {
 }
 
 /// Whether this process sees the processes of the whole machine, and so may switch it off.
-pub(crate) fn is_machine() -> bool {
+pub fn is_machine() -> bool {
     // The number that the first namespace of processes has in every kernel.
     std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
 }

@@ -172,7 +172,7 @@ fn units_start_in_order_and_stop_in_the_other() {
             ),
             (
                 "b.service",
-                "[Unit]\nRequires=a.service\nAfter=a.service\n[Service]\nExecStart=/bin/sh -c 'echo b >> DIR/out; exec sleep 600'\nExecStopPost=/bin/sh -c 'echo -b >> DIR/out'\n",
+                "[Unit]\nRequires=a.service\nAfter=a.service\n[Service]\nExecStartPre=/bin/sh -c 'echo b >> DIR/out'\nExecStart=/bin/sleep 600\nExecStopPost=/bin/sh -c 'echo -b >> DIR/out'\n",
             ),
             (
                 "c.service",

@@ -1,10 +1,11 @@
 //! What the machine and the lives of the services ask for is carried out, until they ask for nothing more.
 
+use perigee_journal::Priority;
 use perigee_units::machine::{Effect, Event, Outcome, State, UnitId, Verb};
 use perigee_units::service::{Action, Phase};
 
 use super::table::Work;
-use super::{Supervisor, now, tell};
+use super::{Supervisor, now};
 
 impl Supervisor {
     /// Carries out everything that is asked for.
@@ -47,8 +48,8 @@ impl Supervisor {
                     self.live(change.unit);
                 }
                 if change.to == State::Failed {
-                    let name = self.machine.name(change.unit);
-                    tell(&format!("{name} has failed: {}", change.outcome));
+                    let text = format!("has failed: {}", change.outcome);
+                    self.say_of(Some(change.unit), Priority::WARNING, &text);
                 }
                 self.tell_triggers(&change);
                 self.changed(change);
@@ -57,13 +58,14 @@ impl Supervisor {
             Effect::Cycle(units, cut) => {
                 let names: Vec<_> = units.iter().map(|unit| self.machine.name(*unit)).collect();
                 let cut = cut.map_or("the order of the last two", |unit| self.machine.name(unit));
-                tell(&format!(
+                let text = format!(
                     "units come after each other in a circle: {}; given up: {cut}",
                     names.join(" after ")
-                ));
+                );
+                self.say_of(None, Priority::WARNING, &text);
             }
             Effect::NotStarted(unit, why) => {
-                tell(&format!("{} is not started: {why}", self.machine.name(unit)));
+                self.say_of(Some(unit), Priority::WARNING, &format!("is not started: {why}"));
             }
         }
     }
@@ -74,7 +76,8 @@ impl Supervisor {
             Work::Socket(_) => self.start_sockets(unit),
             Work::Timer => self.start_timer(unit),
             Work::Broken(ref why) => {
-                tell(&format!("{}: {why}", self.machine.name(unit)));
+                let why = why.clone();
+                self.say_of(Some(unit), Priority::ERROR, &why);
                 self.machine.event(unit, Event::Ended(Outcome::Resources), now());
             }
             Work::Plain => {

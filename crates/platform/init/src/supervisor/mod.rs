@@ -7,6 +7,7 @@
 mod carry_out;
 mod clock;
 mod connections;
+mod logging;
 mod notify;
 mod processes;
 mod report;
@@ -21,6 +22,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use perigee_cgroup::{Hierarchy, Watch, Watcher};
 use perigee_process::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use perigee_process::signalfd::SignalFd;
@@ -32,6 +34,7 @@ use crate::files::SearchPath;
 use crate::trigger::timer::Timers;
 
 use connections::Connections;
+use logging::Log;
 use notify::NotifySocket;
 use processes::Processes;
 use requests::History;
@@ -40,6 +43,7 @@ use table::Table;
 
 pub use clock::{now, wall};
 pub use connections::parse;
+pub use logging::{LOG_CONFIG, LOG_VERB};
 pub use shutdown::Ending;
 
 /// What a supervisor is told when it begins.
@@ -55,6 +59,8 @@ pub struct Settings {
     pub is_first: bool,
     /// Whether what units print comes to this process's own output too.
     pub console: bool,
+    /// The log process; none keeps nothing of what units print.
+    pub log: Option<crate::log::Config>,
 }
 
 /// Why a supervisor cannot begin.
@@ -87,6 +93,7 @@ enum Source {
     Groups,
     Control,
     Connection(u32),
+    Log,
     Clock(u16),
     /// A socket of a unit: its place in the table, and among the sockets of the unit.
     Port(u32, u16),
@@ -111,6 +118,7 @@ pub struct Supervisor {
     notify: NotifySocket,
     connections: Connections,
     timers: Timers,
+    log: Log,
     history: History,
     /// Standard input, and the output of whatever nobody listens to.
     null: std::fs::File,
@@ -139,6 +147,10 @@ impl Supervisor {
         if !settings.is_first {
             this::become_subreaper().map_err(|errno| system("take in orphans")(errno.into()))?;
         }
+        if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+            // Some descriptors a unit; where it cannot be raised fewer units have a log.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+        }
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
             .map_err(|errno| system("wait for events")(errno.into()))?;
         let groups = Hierarchy::detect();
@@ -162,6 +174,7 @@ impl Supervisor {
             .map_err(system("wait for timers"))?;
         let mut supervisor = Supervisor {
             timers,
+            log: Log::new(settings.log.clone()),
             host: crate::files::host(),
             machine: Machine::new(Vec::new()),
             table: Table::default(),
@@ -184,6 +197,7 @@ impl Supervisor {
         };
         supervisor.listen().map_err(system("wait for events"))?;
         supervisor.wait_for_timers();
+        supervisor.open_log();
         Ok(supervisor)
     }
 
@@ -210,6 +224,7 @@ impl Supervisor {
         loop {
             self.settle();
             if let Some(ending) = self.ended() {
+                self.close_log();
                 return Ok(ending);
             }
             let mut events = [EpollEvent::empty(); 256];
@@ -230,6 +245,7 @@ impl Supervisor {
             Source::Groups => self.take_in_groups(),
             Source::Control => self.accept(),
             Source::Connection(number) => self.serve(number, flags),
+            Source::Log => self.take_in_log(),
             Source::Clock(index) => self.take_in_clock(index),
             Source::Port(unit, index) => self.take_in_port(unit, index),
         }
@@ -257,6 +273,7 @@ impl Supervisor {
             self.live(unit);
         }
         self.look_at_emptying();
+        self.tend_log();
         self.seek();
     }
 
@@ -267,6 +284,7 @@ impl Supervisor {
         let next = [
             self.machine.timeout(),
             self.table.timeout(),
+            self.log.timeout(),
             polls.then(|| at + POLL),
             self.stopping.as_ref().and_then(Stopping::timeout),
         ];
@@ -284,6 +302,7 @@ impl Source {
             Source::Notify => 1,
             Source::Groups => 2,
             Source::Control => 3,
+            Source::Log => 4,
             Source::Connection(number) => 1 << 48 | u64::from(number),
             Source::Clock(index) => 2 << 48 | u64::from(index),
             Source::Port(unit, index) => 3 << 48 | u64::from(index) << 32 | u64::from(unit),
@@ -296,6 +315,7 @@ impl Source {
             (0, 1) => Source::Notify,
             (0, 2) => Source::Groups,
             (0, 3) => Source::Control,
+            (0, 4) => Source::Log,
             (1, number) => Source::Connection(number),
             (2, index) => Source::Clock(index as u16),
             (3, unit) => Source::Port(unit, (token >> 32) as u16),

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use perigee_cgroup::{Controller, Group, Watch, group_path};
+use perigee_journal::Priority;
 use perigee_process::{Spawned, pidfd};
 use perigee_units::machine::{Event, Outcome, UnitId};
 use perigee_units::service::{Exec, Life, Role, Service};
@@ -13,7 +14,7 @@ use perigee_units::value::Signal;
 
 use super::table::Work;
 use super::triggers::Accepted;
-use super::{Supervisor, now, tell};
+use super::{Supervisor, now};
 use crate::exec::{Attach, Context, ExecError, Prepared};
 
 /// A service at work.
@@ -29,6 +30,8 @@ pub(super) struct ServiceWork {
     control: Option<(u32, OwnedFd)>,
     /// Descriptors that the service has given to be kept, with their names.
     pub(super) stored: Vec<(String, OwnedFd)>,
+    /// Standard output and standard error of its processes.
+    output: Option<[OwnedFd; 2]>,
     /// What it was started for, by a socket with `Accept=yes`.
     pub(super) connection: Option<Accepted>,
     /// The identity of this run: 32 hexadecimal digits.
@@ -47,6 +50,7 @@ impl ServiceWork {
             main: None,
             control: None,
             stored: Vec::new(),
+            output: None,
             connection: None,
             invocation: String::new(),
         }
@@ -82,6 +86,7 @@ impl Supervisor {
         let Some(service) = self.table.service(unit) else { return };
         service.group = group;
         service.invocation = invocation();
+        service.output = self.log.streams(&name, &service.invocation, self.settings.console);
         match service.context.prepare() {
             Ok(prepared) => {
                 let notes = prepared.notes.clone();
@@ -91,7 +96,7 @@ impl Supervisor {
                 self.live(unit);
             }
             Err(error) => {
-                tell(&format!("{name}: {}", told(&error)));
+                self.say_of(Some(unit), Priority::ERROR, &told(&error));
                 self.table.get_mut(unit).note(told(&error));
                 self.machine.event(unit, Event::Ended(Outcome::ExitCode(error.status())), now());
             }
@@ -137,8 +142,7 @@ impl Supervisor {
                 service.life.spawned(role, pid, now());
             }
             Err(error) => {
-                let name = self.machine.name(unit);
-                tell(&format!("{name}: {}", told(&error)));
+                self.say_of(Some(unit), Priority::ERROR, &told(&error));
                 let status = error.status();
                 self.table.get_mut(unit).note(told(&error));
                 if let Some(service) = self.table.service(unit) {
@@ -152,10 +156,14 @@ impl Supervisor {
         let sockets = self.sockets_of(unit);
         let socket = self.notify.path().display().to_string();
         let null = self.null.as_fd();
-        let output = std::io::stderr();
-        let output = if self.settings.console { output.as_fd() } else { null };
+        let console = std::io::stderr();
+        let console = if self.settings.console { console.as_fd() } else { null };
         // Only services have commands.
         let Some(service) = self.table.service_ref(unit) else { return Err(ExecError::Gone) };
+        let [stdout, stderr] = match &service.output {
+            Some(streams) => streams.each_ref().map(AsFd::as_fd),
+            None => [console; 2],
+        };
         let settings = service.life.service();
         // The unit may have been read anew since its list was begun.
         let Some(command) = settings.commands(exec).get(place) else { return Err(ExecError::Gone) };
@@ -185,8 +193,8 @@ impl Supervisor {
         }
         let attach = Attach {
             stdin: null,
-            stdout: output,
-            stderr: output,
+            stdout,
+            stderr,
             listen: &listen,
             variables: &variables,
             group: group.as_ref(),
@@ -342,6 +350,7 @@ impl Supervisor {
         self.seeking.remove(&unit);
         let Some(service) = self.table.service(unit) else { return };
         (service.main, service.control, service.prepared) = (None, None, None);
+        service.output = None;
         service.context.clean();
         let watch = service.watch.take();
         if let Some(group) = service.group.take() {

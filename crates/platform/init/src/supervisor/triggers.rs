@@ -4,13 +4,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::SystemTime;
 
+use perigee_journal::Priority;
 use perigee_process::epoll::{EpollEvent, EpollFlags};
 use perigee_units::machine::{Change, Event, Outcome, UnitId, Verb};
 use perigee_units::timer::{Around, Moment, Timer};
 use perigee_units::unit::{Unit, UnitKind, UnitName};
 
 use super::table::Work;
-use super::{Source, Supervisor, now, tell};
+use super::{Source, Supervisor, now};
 use crate::accounts::Accounts;
 use crate::trigger::socket::{Connection, Incoming, Phase, SocketSpec, Sockets};
 use crate::trigger::timer;
@@ -48,7 +49,7 @@ impl Supervisor {
                 Event::Ready
             }
             Err(error) => {
-                tell(&format!("{}: {error}", self.machine.name(unit)));
+                self.say_of(Some(unit), Priority::ERROR, &error.to_string());
                 self.table.get_mut(unit).note(error.to_string());
                 Event::Ended(Outcome::Resources)
             }
@@ -100,7 +101,7 @@ impl Supervisor {
                     self.table.get_mut(unit).note(format!("{count} connections were refused: {why}"));
                 }
                 Incoming::TooOften => {
-                    tell(&format!("{}: triggered too often", self.machine.name(unit)));
+                    self.say_of(Some(unit), Priority::ERROR, "has started its service too often");
                     self.stop_sockets(unit, Outcome::TriggerLimit);
                 }
                 Incoming::Failed(error) => {
@@ -115,7 +116,7 @@ impl Supervisor {
             Ok(_) => self.leave_sockets(socket),
             Err(why) => {
                 // Nobody will ever take what has come.
-                tell(&format!("{}: cannot start {service}: {why}", self.machine.name(socket)));
+                self.say_of(Some(socket), Priority::ERROR, &format!("cannot start {service}: {why}"));
                 self.stop_sockets(socket, Outcome::Resources);
             }
         }
@@ -175,7 +176,7 @@ impl Supervisor {
         let event = match started {
             Ok(()) => Event::Ready,
             Err(error) => {
-                tell(&format!("{name}: {error}"));
+                self.say_of(Some(unit), Priority::ERROR, &error.to_string());
                 Event::Ended(Outcome::Resources)
             }
         };
@@ -203,7 +204,8 @@ impl Supervisor {
         let due = timer::now().and_then(|at| self.timers.ready(usize::from(index), at));
         for due in due.unwrap_or_default() {
             if let Err(why) = self.start_triggered(&due.unit) {
-                tell(&format!("{}: cannot start {}: {why}", due.timer, due.unit));
+                let timer = self.table.find(due.timer.as_str());
+                self.say_of(timer, Priority::ERROR, &format!("cannot start {}: {why}", due.unit));
                 let _ = timer::now().and_then(|at| self.timers.unit_down(&due.unit, at));
             }
         }

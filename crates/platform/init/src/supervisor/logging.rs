@@ -1,0 +1,162 @@
+//! What units print, and what there is to say of them, goes to the log process.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket, socketpair};
+use perigee_journal::{Id, Priority, Source as Origin};
+use perigee_process::epoll::{EpollEvent, EpollFlags};
+use perigee_process::{Launch, Step};
+use perigee_units::machine::UnitId;
+
+use super::{Source, Supervisor, now};
+use crate::log::{Client, Config, Event, StreamSpec, Told};
+
+/// Where the log process finds what it is told.
+pub const LOG_CONFIG: &str = "PERIGEE_LOG";
+
+/// The word by which this program becomes the log process.
+pub const LOG_VERB: &str = "log-process";
+
+/// How long to wait before a log process that has ended is started again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// How long the log process has for its last lines.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// The log, as the supervisor sees it.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) client: Client,
+    config: Option<Config>,
+    program: PathBuf,
+    /// When it is started again.
+    again: Option<Duration>,
+    asks_for_room: bool,
+}
+
+impl Log {
+    /// A log that is written by nobody yet; without a configuration it never will.
+    pub(super) fn new(config: Option<Config>) -> Log {
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
+        Log { client: Client::new(), config, program, again: None, asks_for_room: false }
+    }
+
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.again
+    }
+
+    /// Standard output and standard error for the processes of a unit.
+    pub(super) fn streams(&mut self, unit: &str, invocation: &str, console: bool) -> Option<[OwnedFd; 2]> {
+        self.config.as_ref()?;
+        let mut open = |source| {
+            let mut spec = StreamSpec::new(unit, source);
+            spec.invocation = invocation.parse().ok();
+            spec.console = console;
+            self.client.stream(spec).ok().map(|(_, fd)| fd)
+        };
+        Some([open(Origin::Stdout)?, open(Origin::Stderr)?])
+    }
+
+    /// A log process: one that an earlier supervisor has left, or a new one.
+    fn socket(&self) -> Option<OwnedFd> {
+        let config = self.config.as_ref()?;
+        config.socket.as_deref().and_then(join).or_else(|| self.start(config))
+    }
+
+    fn start(&self, config: &Config) -> Option<OwnedFd> {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).ok()?;
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null").ok()?;
+        let error = std::io::stderr();
+        let text = |text: String| CString::new(text).ok();
+        let program = text(self.program.display().to_string())?;
+        let mut launch = Launch::new(program, vec![text("perigee".to_owned())?, text(LOG_VERB.to_owned())?]);
+        let config = serde_json::to_string(config).ok()?;
+        launch.environment(vec![text(format!("{LOG_CONFIG}={config}"))?]);
+        launch.descriptor(null.as_fd()).descriptor(null.as_fd()).descriptor(error.as_fd());
+        launch.descriptor(theirs.as_fd());
+        launch.step(Step::Descriptors).step(Step::Session).step(Step::Signals { ignore_pipe: true });
+        // The last to be killed for want of memory, as far as that is allowed.
+        launch.lenient(Step::OomScore(-500));
+        launch.spawn().ok()?;
+        Some(ours)
+    }
+}
+
+/// The socket of a log process that is there already.
+fn join(path: &Path) -> Option<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).ok()?;
+    use std::os::fd::AsRawFd;
+    connect(socket.as_raw_fd(), &UnixAddr::new(path).ok()?).ok()?;
+    Some(socket)
+}
+
+impl Supervisor {
+    /// Joins or starts the log process.
+    pub(super) fn open_log(&mut self) {
+        self.log.again = None;
+        let Some(socket) = self.log.socket() else {
+            self.log.again = self.log.config.as_ref().map(|_| now() + AGAIN);
+            return;
+        };
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, Source::Log.token());
+        if self.epoll.add(&socket, event).is_ok() {
+            self.log.client.connect(socket);
+        }
+        self.log.asks_for_room = false;
+    }
+
+    pub(super) fn take_in_log(&mut self) {
+        for told in self.log.client.ready() {
+            if told == Told::Lost {
+                self.log.again = Some(now() + AGAIN);
+            }
+        }
+    }
+
+    /// Starts the log process again when it is time, and asks for room where something waits for it.
+    pub(super) fn tend_log(&mut self) {
+        if self.log.again.is_some_and(|again| again <= now()) {
+            self.open_log();
+        }
+        let wants = self.log.client.wants_write();
+        if wants == self.log.asks_for_room {
+            return;
+        }
+        self.log.asks_for_room = wants;
+        let room = if wants { EpollFlags::EPOLLOUT } else { EpollFlags::empty() };
+        let mut event = EpollEvent::new(EpollFlags::EPOLLIN | room, Source::Log.token());
+        if let Some(socket) = self.log.client.socket() {
+            let _ = self.epoll.modify(socket, &mut event);
+        }
+    }
+
+    /// Says something about a unit, or about the machine where there is none.
+    pub(super) fn say_of(&mut self, unit: Option<UnitId>, priority: Priority, text: &str) {
+        let name = unit.map_or("", |unit| self.machine.name(unit)).to_owned();
+        let mut event = Event::new(&name, priority, text);
+        let run = unit.and_then(|unit| self.table.service_ref(unit)).map(|service| &service.invocation);
+        event.invocation = run.and_then(|run| run.parse::<Id>().ok());
+        self.log.client.record(event);
+        if priority <= Priority::WARNING || unit.is_none() {
+            let about = if name.is_empty() { String::new() } else { format!("{name}: ") };
+            super::tell(&format!("{about}{text}"));
+        }
+    }
+
+    /// Waits until the last lines are written.
+    pub(super) fn close_log(&mut self) {
+        self.log.client.stop();
+        let deadline = now() + LAST_LINES;
+        while self.log.client.socket().is_some() && now() < deadline {
+            if self.log.client.ready().iter().any(|told| matches!(told, Told::Stopped | Told::Lost)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
