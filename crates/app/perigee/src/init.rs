@@ -11,6 +11,7 @@ use perigee_init::files::{SearchPath, write_builtin};
 use perigee_init::log;
 use perigee_init::pid1;
 use perigee_init::supervisor::{Ending, LOG_CONFIG, Settings, Supervisor};
+use perigee_init::trigger::mount::{generate, mount_early};
 
 /// Where what units print is kept on a machine.
 const LOG_FOLDER: &str = "/var/log/perigee";
@@ -48,12 +49,26 @@ impl Default for Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if pid1::is_first() {
+        for failed in mount_early(Path::new("/")).failed {
+            eprintln!("perigee: {failed}");
+        }
+    }
     let builtin = write_builtin(&arguments.runtime)
         .with_context(|| format!("cannot write units below {}", arguments.runtime.display()))?;
     let search = match arguments.path.as_slice() {
         [] => SearchPath::system(),
         folders => SearchPath::new(folders.to_vec()),
     };
+    let mut search = search;
+    if pid1::is_machine() && arguments.path.is_empty() {
+        let folder = arguments.runtime.join("generated");
+        match generate(Path::new("/"), &folder) {
+            Ok(notes) => notes.iter().for_each(|note| eprintln!("perigee: /etc/fstab: {note}")),
+            Err(error) => eprintln!("perigee: /etc/fstab: {error}"),
+        }
+        search = search.and(folder);
+    }
     let settings = Settings {
         search: search.and(builtin),
         runtime: arguments.runtime.clone(),

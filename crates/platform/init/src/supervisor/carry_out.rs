@@ -4,6 +4,7 @@ use perigee_journal::Priority;
 use perigee_units::machine::{Effect, Event, Outcome, State, UnitId, Verb};
 use perigee_units::service::{Action, Phase};
 
+use super::mounts::Wish;
 use super::table::Work;
 use super::{Supervisor, now};
 
@@ -29,6 +30,8 @@ impl Supervisor {
                 if let Some(service) = self.table.service(unit) {
                     service.life.reload(now());
                     self.live(unit);
+                } else if matches!(self.table.get(unit).work, Work::Mount(_)) {
+                    self.mount(unit, Wish::Reload);
                 } else {
                     self.machine.event(unit, Event::Reloaded(true), now());
                 }
@@ -75,6 +78,8 @@ impl Supervisor {
             Work::Service(_) => self.start_service(unit),
             Work::Socket(_) => self.start_sockets(unit),
             Work::Timer => self.start_timer(unit),
+            Work::Path(_) => self.start_paths(unit),
+            Work::Mount(_) => self.mount(unit, Wish::Start),
             Work::Broken(ref why) => {
                 let why = why.clone();
                 self.say_of(Some(unit), Priority::ERROR, &why);
@@ -95,6 +100,8 @@ impl Supervisor {
             }
             Work::Socket(_) => self.stop_sockets(unit, Outcome::Success),
             Work::Timer => self.stop_timer(unit),
+            Work::Path(_) => self.stop_paths(unit, Outcome::Success),
+            Work::Mount(_) => self.mount(unit, Wish::Stop),
             Work::Plain | Work::Broken(_) => {
                 self.machine.event(unit, Event::Ended(Outcome::Success), now());
             }

@@ -8,6 +8,7 @@ mod carry_out;
 mod clock;
 mod connections;
 mod logging;
+mod mounts;
 mod notify;
 mod processes;
 mod report;
@@ -31,6 +32,7 @@ use perigee_units::machine::{Machine, UnitId};
 use perigee_units::unit::{Host, UnitName};
 
 use crate::files::SearchPath;
+use crate::trigger::mount::MountTable;
 use crate::trigger::timer::Timers;
 
 use connections::Connections;
@@ -94,6 +96,9 @@ enum Source {
     Control,
     Connection(u32),
     Log,
+    Mounts,
+    /// A path unit, by its place in the table.
+    Path(u32),
     Clock(u16),
     /// A socket of a unit: its place in the table, and among the sockets of the unit.
     Port(u32, u16),
@@ -119,6 +124,7 @@ pub struct Supervisor {
     connections: Connections,
     timers: Timers,
     log: Log,
+    mounts: MountTable,
     history: History,
     /// Standard input, and the output of whatever nobody listens to.
     null: std::fs::File,
@@ -172,8 +178,10 @@ impl Supervisor {
         let connections = Connections::bind(&settings.runtime).map_err(system("listen for control"))?;
         let timers = Timers::new(Path::new("/"), triggers::around(settings.is_first))
             .map_err(system("wait for timers"))?;
+        let mounts = MountTable::new().map_err(system("watch mounts"))?;
         let mut supervisor = Supervisor {
             timers,
+            mounts,
             log: Log::new(settings.log.clone()),
             host: crate::files::host(),
             machine: Machine::new(Vec::new()),
@@ -207,6 +215,8 @@ impl Supervisor {
             (self.notify.as_fd(), Source::Notify),
             (self.connections.as_fd(), Source::Control),
         ];
+        // The kernel tells of mounts as of something urgent.
+        self.epoll.add(self.mounts.fd(), EpollEvent::new(EpollFlags::EPOLLPRI, Source::Mounts.token()))?;
         sources.extend(self.watcher.as_ref().map(|watcher| (watcher.as_fd(), Source::Groups)));
         for (fd, source) in sources {
             self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, source.token()))?;
@@ -246,6 +256,8 @@ impl Supervisor {
             Source::Control => self.accept(),
             Source::Connection(number) => self.serve(number, flags),
             Source::Log => self.take_in_log(),
+            Source::Mounts => self.take_in_mounts(),
+            Source::Path(unit) => self.take_in_path(unit),
             Source::Clock(index) => self.take_in_clock(index),
             Source::Port(unit, index) => self.take_in_port(unit, index),
         }
@@ -303,7 +315,9 @@ impl Source {
             Source::Groups => 2,
             Source::Control => 3,
             Source::Log => 4,
+            Source::Mounts => 5,
             Source::Connection(number) => 1 << 48 | u64::from(number),
+            Source::Path(unit) => 4 << 48 | u64::from(unit),
             Source::Clock(index) => 2 << 48 | u64::from(index),
             Source::Port(unit, index) => 3 << 48 | u64::from(index) << 32 | u64::from(unit),
         }
@@ -316,6 +330,8 @@ impl Source {
             (0, 2) => Source::Groups,
             (0, 3) => Source::Control,
             (0, 4) => Source::Log,
+            (0, 5) => Source::Mounts,
+            (4, unit) => Source::Path(unit),
             (1, number) => Source::Connection(number),
             (2, index) => Source::Clock(index as u16),
             (3, unit) => Source::Port(unit, (token >> 32) as u16),

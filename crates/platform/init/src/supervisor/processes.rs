@@ -73,6 +73,7 @@ impl Supervisor {
                 service.forget(pid);
             }
             self.live(unit);
+            self.helped(unit, pid, exit);
             self.settle();
         }
     }

@@ -12,6 +12,7 @@ use super::table::Work;
 use super::{Supervisor, wall};
 use crate::control::{ListedUnit, Manager, Process, UnitStatus};
 use crate::files::FindError;
+use crate::trigger::path;
 use crate::trigger::socket::Phase;
 
 /// Relations and the names of their directives.
@@ -67,11 +68,17 @@ impl Supervisor {
                 Phase::Running => "running".to_owned(),
             },
             Work::Timer => self.timers.get(&loaded.unit.name).map_or("dead", timer_words).to_owned(),
+            Work::Path(paths) => match paths.phase() {
+                path::Phase::Dead => "dead".to_owned(),
+                path::Phase::Waiting => "waiting".to_owned(),
+                path::Phase::Running => "running".to_owned(),
+            },
+            Work::Mount(_) if state.is_active() => "mounted".to_owned(),
             Work::Plain if state.is_active() => match loaded.unit.name.kind() {
                 UnitKind::Target | UnitKind::Slice => "active".to_owned(),
                 _ => "running".to_owned(),
             },
-            Work::Plain | Work::Broken(_) => "dead".to_owned(),
+            Work::Plain | Work::Mount(_) | Work::Broken(_) => "dead".to_owned(),
         }
     }
 

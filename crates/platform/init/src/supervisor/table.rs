@@ -8,10 +8,13 @@ use perigee_units::machine::UnitId;
 use perigee_units::service::{Life, Service};
 use perigee_units::unit::{Unit, UnitKind, UnitName};
 
+use super::mounts::MountWork;
 use super::service::ServiceWork;
 use super::triggers::socket_work;
 use super::{BeginError, Supervisor};
 use crate::files::{FindError, load};
+use crate::trigger::mount::{Mount, Swap};
+use crate::trigger::path::Paths;
 use crate::trigger::socket::Sockets;
 
 /// What a unit is at work.
@@ -21,6 +24,10 @@ pub(super) enum Work {
     Service(Box<ServiceWork>),
     /// Sockets that start a service.
     Socket(Box<Sockets>),
+    /// A mount, or swap space.
+    Mount(Box<MountWork>),
+    /// Paths that start a unit.
+    Path(Box<Paths>),
     /// A timer; the clocks are shared.
     Timer,
     /// Nothing of its own: a target, a slice.
@@ -48,6 +55,7 @@ pub(super) struct Table {
     /// Names that lead to units, their own among them.
     names: BTreeMap<String, UnitId>,
     sockets: Vec<UnitId>,
+    paths: Vec<UnitId>,
 }
 
 /// Notes about one run of a unit are no more than this.
@@ -84,6 +92,15 @@ impl Table {
     /// The socket units.
     pub(super) fn sockets(&self) -> impl Iterator<Item = UnitId> {
         self.sockets.iter().copied()
+    }
+
+    /// The path units that start this one.
+    pub(super) fn paths_of(&self, name: &str) -> Vec<UnitId> {
+        let of_unit = |path: &&UnitId| match &self.get(**path).work {
+            Work::Path(paths) => paths.unit().as_str() == name,
+            _ => false,
+        };
+        self.paths.iter().filter(of_unit).copied().collect()
     }
 
     /// The units whose lives have something to do by now.
@@ -162,11 +179,24 @@ impl Supervisor {
                     (_, Some(service)) => Work::Service(Box::new(ServiceWork::new(&unit, service))),
                     (UnitKind::Socket, _) => socket_work(&unit),
                     (UnitKind::Timer, _) => Work::Timer,
+                    (UnitKind::Path, _) => Work::Path(Box::new(Paths::read(&unit))),
+                    (UnitKind::Mount, _) => match Mount::read(&unit) {
+                        Some(mount) => Work::Mount(Box::new(MountWork::mount(mount))),
+                        None => Work::Broken("it does not say what is mounted where".to_owned()),
+                    },
+                    (UnitKind::Swap, _) => match Swap::read(&unit) {
+                        Some(swap) => Work::Mount(Box::new(MountWork::swap(swap))),
+                        None => Work::Broken("it does not say what is swapped to".to_owned()),
+                    },
+                    (UnitKind::Automount, _) => Work::Broken("automounts are not supported".to_owned()),
                     _ => Work::Plain,
                 };
                 let loaded = Loaded { unit, work, notes: Vec::new(), began: None, ready: None };
                 if loaded.unit.name.kind() == UnitKind::Socket {
                     self.table.sockets.push(id);
+                }
+                if loaded.unit.name.kind() == UnitKind::Path {
+                    self.table.paths.push(id);
                 }
                 self.table.units.push(loaded);
             }

@@ -227,6 +227,9 @@ impl Supervisor {
             true => self.timers.unit_down(&name, at),
             false => self.timers.unit_up(&name, at),
         });
+        for path in self.table.paths_of(name.as_str()) {
+            self.tell_path(path, down);
+        }
         if name.kind() != UnitKind::Service {
             return;
         }
