@@ -2,7 +2,7 @@
 
 use crate::record::{Priority, Record, Source};
 use crate::splitter::{MOST_LINE, Splitter};
-use crate::syslog;
+use crate::{native, syslog};
 
 /// A datagram to /dev/log: its text is a piece of it, and what it says becomes a record that reads back.
 pub fn syslog(data: &[u8]) {
@@ -42,4 +42,20 @@ pub fn line(data: &[u8]) {
     splitter.finish(&mut each);
     let open = rest.last().is_some_and(|last| *last != b'\n');
     assert_eq!(count, rest.len() + usize::from(open));
+}
+
+/// A datagram in journald's protocol: every record that is in it is written and read back as it was said.
+pub fn native(data: &[u8]) {
+    let mut records = 0;
+    native::parse(data, |message| {
+        records += 1;
+        let mut record = Record::new("", Source::Journal, Priority::INFO, b"");
+        message.clone().fill(&mut record);
+        let mut line = Vec::new();
+        record.encode(&mut line);
+        let read = Record::decode(&line).expect("a record reads back");
+        assert_eq!(read.message, message.message);
+        assert_eq!(read.priority, message.priority);
+    });
+    assert!(records <= data.len());
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Splitter`] makes lines of a stream and [`syslog`] reads the datagrams of daemons that speak it; [`Limiter`] holds
 //! a unit that says too much. [`Journal`] writes [`Record`]s into a folder and never fails its caller: what it cannot
-//! write it keeps elsewhere, and says so. `Reader` finds them again.
+//! write it keeps elsewhere, and says so. [`Reader`] finds them again, [`text`] shows them to people.
 //!
 //! Files are touched, sockets are not: those are the log process's, in `platform/init`. Time is handed in.
 
@@ -11,6 +11,8 @@ pub mod fuzzing;
 mod id;
 mod limiter;
 mod names;
+pub mod native;
+mod read;
 mod record;
 mod splitter;
 pub mod syslog;
@@ -21,6 +23,7 @@ mod write;
 pub use id::Id;
 pub use limiter::{Limiter, Rate};
 pub use record::{Priority, PriorityError, Record, RecordError, Source};
+pub use read::{Boot, Follower, Query, QueryError, Reader};
 pub use splitter::{Line, MOST_LINE, Splitter, prefix};
 pub use time::{Now, Time};
 pub use write::{Journal, Place, Settings};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use memchr::memrchr;
 
+use crate::id::Id;
 use crate::names::{self, CURRENT, PART, Span};
 use crate::record::{Record, head};
 use crate::time::Now;
@@ -29,6 +30,8 @@ pub(crate) struct Folder {
     span: Option<Span>,
     /// Number of the last record in any file.
     last: u64,
+    /// The boot of the last record in the open file, if there is one.
+    boot: Option<Id>,
 }
 
 impl Folder {
@@ -50,7 +53,7 @@ impl Folder {
         }
         let last = names::closed(path)?.iter().map(|file| file.span.last).max().unwrap_or(0);
         let mut folder =
-            Folder { file: current(path)?, path: path.into(), _lock: lock, octets: 0, span: None, last };
+            Folder { file: current(path)?, path: path.into(), _lock: lock, octets: 0, span: None, last, boot: None };
         folder.recover()?;
         Ok(folder)
     }
@@ -63,7 +66,8 @@ impl Folder {
         let mut end = memrchr(b'\n', &octets).map_or(0, |at| at + 1);
         while end > 0 {
             let begin = memrchr(b'\n', &octets[..end - 1]).map_or(0, |at| at + 1);
-            if Record::decode(&octets[begin..end]).is_ok() {
+            if let Ok(record) = Record::decode(&octets[begin..end]) {
+                self.boot = Some(record.boot);
                 break;
             }
             end = begin;
@@ -139,6 +143,11 @@ impl Folder {
         let plain = names::closed(&self.path)?.into_iter().filter(|file| !file.compressed);
         let paths = plain.map(|file| file.path).chain([self.path.join(CURRENT)]);
         paths.map(|path| fs::read(&path).map(|octets| (path, Batch::of_lines(&octets)))).collect()
+    }
+
+    /// Closes the open file if it ends with another boot, so that each boot begins a file.
+    pub(crate) fn begin_boot(&mut self, boot: Id) -> io::Result<()> {
+        if self.boot.take().is_some_and(|other| other != boot) { self.rotate() } else { Ok(()) }
     }
 
     /// Number of the last record in any file.

@@ -249,6 +249,7 @@ impl Journal {
     fn enter_folder(&mut self, now: Now) -> io::Result<()> {
         self.folder = None;
         let mut folder = Folder::open(&self.settings.folder)?;
+        folder.begin_boot(self.boot)?;
         let elsewhere = match (&self.fallback, &self.settings.fallback) {
             (Some(_), _) => true,
             // Perhaps of a log process before this one.
@@ -395,3 +396,6 @@ fn append(
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

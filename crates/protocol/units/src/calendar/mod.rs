@@ -10,8 +10,10 @@ mod component;
 mod next;
 mod parse;
 mod show;
+mod timestamp;
 mod zone;
 
+pub use timestamp::{TimestampError, parse_timestamp};
 pub use zone::TimeZone;
 
 use component::Chain;

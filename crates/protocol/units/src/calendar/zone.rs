@@ -6,7 +6,7 @@ use jiff::{Timestamp, tz};
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimeZone {
     name: String,
-    zone: tz::TimeZone,
+    pub(super) zone: tz::TimeZone,
 }
 
 impl TimeZone {
