@@ -149,8 +149,10 @@ impl Machine {
         self.change(unit, Cause::Start, State::Activating);
         let entry = self.entry(unit);
         (entry.deadline, entry.pending, entry.asked) = (entry.spec.start_timeout, None, false);
+        entry.follows = false;
         self.count_from_now(unit);
         self.effects.push_back(Effect::Start(unit));
+        self.bring_back(unit);
     }
 
     /// Whether it was started as often as it may be.

@@ -84,7 +84,9 @@ impl Machine {
             let entry = self.entry(unit);
             entry.restarts = entry.restarts.saturating_add(1);
             entry.restart_at = Some(now.saturating_add(delay));
+            let followers = self.followers(unit);
             self.after_end(unit, outcome);
+            followers.into_iter().for_each(|other| self.entry(other).follows = true);
             return;
         }
         let from = self.state(unit);
@@ -97,6 +99,45 @@ impl Machine {
             _ => Cause::Failure,
         };
         self.down(unit, cause);
+    }
+
+    /// The units that are bound to a unit, at first hand or through others.
+    pub(super) fn bound_to(&self, unit: UnitId) -> Vec<UnitId> {
+        let (mut found, mut next) = (Vec::new(), 0);
+        let mut from = unit;
+        loop {
+            for other in self.graph.from(from, Relation::BindsTo) {
+                if *other != unit && !found.contains(other) {
+                    found.push(*other);
+                }
+            }
+            let Some(other) = found.get(next) else { return found };
+            (from, next) = (*other, next + 1);
+        }
+    }
+
+    /// Those of them that are up, or about to be, and come back with it.
+    fn followers(&self, unit: UnitId) -> Vec<UnitId> {
+        let mut bound = self.bound_to(unit);
+        bound.retain(|other| {
+            let entry = &self.units[other.index()];
+            let job = self.job_of(*other);
+            let up = !entry.state.is_down() && job.is_none_or(|job| job.verb != Verb::Stop);
+            entry.spec.comes_back && (up || job.is_some_and(super::Job::starts))
+        });
+        bound
+    }
+
+    /// A unit is started: those that went down with it are started too, each in its turn.
+    pub(super) fn bring_back(&mut self, unit: UnitId) {
+        for other in self.bound_to(unit) {
+            if !std::mem::take(&mut self.entry(other).follows) {
+                continue;
+            }
+            if let Err(why) = self.enqueue(Verb::Start, other) {
+                self.effects.push_back(Effect::NotStarted(other, why));
+            }
+        }
     }
 
     /// A unit is down, and is not started again by itself.

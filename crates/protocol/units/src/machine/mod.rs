@@ -134,6 +134,8 @@ struct Entry {
     killed: bool,
     /// It is being stopped because a job has asked for it.
     asked: bool,
+    /// It went down with a unit that it is bound to, and is started when that one is.
+    follows: bool,
     /// Why it is being stopped, if not by a job.
     pending: Option<Outcome>,
     restarts: u32,
@@ -171,6 +173,7 @@ impl Entry {
             waits: false,
             killed: false,
             asked: false,
+            follows: false,
             pending: None,
             restarts: 0,
             starts: VecDeque::new(),

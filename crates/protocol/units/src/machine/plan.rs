@@ -59,6 +59,12 @@ impl Machine {
     pub fn request(&mut self, verb: Verb, unit: UnitId, now: Duration) -> Result<JobId, Refusal> {
         self.now = now;
         let id = self.enqueue(verb, unit)?;
+        if verb == Verb::Stop {
+            // Whoever waited to come back with it, and it itself, stays away.
+            for other in self.bound_to(unit).into_iter().chain([unit]) {
+                self.entry(other).follows = false;
+            }
+        }
         self.advance();
         Ok(id)
     }

@@ -152,6 +152,9 @@ pub struct Spec {
     pub start_limit_interval: Duration,
     /// Whether it can be reloaded.
     pub can_reload: bool,
+    /// Whether it comes back with a unit that it is bound to, when it went down with that one and that one is
+    /// started again by itself. Units from files do not, as in systemd.
+    pub comes_back: bool,
 }
 
 impl Spec {
@@ -167,6 +170,7 @@ impl Spec {
             start_limit_burst: 5,
             start_limit_interval: Duration::from_secs(10),
             can_reload: false,
+            comes_back: false,
         }
     }
 

@@ -494,3 +494,47 @@ fn eight_times_the_units_take_about_eight_times_as_long() {
     let (few, many) = (least(500), least(4_000));
     assert!(many < few * 8 * 4, "500 units: {few:?}, 4,000 units: {many:?}");
 }
+
+/// A chain of units, each bound to the one before it, that come back with it.
+fn chain() -> [Spec; 3] {
+    let bound = |name: &str, to: &str| {
+        let spec = Spec::new(name).with(BindsTo, to).with(After, to);
+        Spec { comes_back: true, restart: always(), ..spec }
+    };
+    [Spec { restart: always(), ..Spec::new("a") }, bound("b", "a"), bound("c", "b")]
+}
+
+fn always() -> Restart {
+    Restart { policy: RestartPolicy::Always, delay: seconds(1), ..Restart::default() }
+}
+
+#[test]
+fn what_is_bound_goes_down_with_a_unit_and_comes_back_with_it() {
+    let mut story = Story::of(chain());
+    story.ask(Verb::Start, "c", 0);
+    for unit in ["a", "b", "c"] {
+        story.say(unit, Event::Ready, 0);
+    }
+    assert_eq!(story.say("a", exit(1), 10), "a=activating; c=deactivating; stop c");
+    // It waits for those that still hold what it was.
+    assert_eq!(story.tick(11), "");
+    assert_eq!(story.say("c", DONE, 12), "c=inactive; stop c done; b=deactivating; stop b");
+    assert_eq!(story.say("b", DONE, 13), "b=inactive; stop b done; a=activating; start a");
+    // It falls before it is there: they wait for the next time.
+    assert_eq!(
+        story.say("a", exit(1), 14),
+        "a=activating; start a failed; start b dependency; start c dependency"
+    );
+    assert_eq!(story.tick(15), "a=activating; start a");
+    assert_eq!(story.say("a", Event::Ready, 16), "a=active; start a done; b=activating; start b");
+    assert_eq!(story.say("b", Event::Ready, 16), "b=active; start b done; c=activating; start c");
+    story.say("c", Event::Ready, 16);
+    // Who was told to stay away does.
+    story.say("a", exit(1), 20);
+    assert_eq!(story.ask(Verb::Stop, "b", 20), "");
+    story.say("c", DONE, 20);
+    assert_eq!(story.say("b", DONE, 20), "b=inactive; stop b done");
+    assert_eq!(story.tick(21), "a=activating; start a");
+    assert_eq!(story.say("a", Event::Ready, 21), "a=active; start a done");
+    assert_eq!(story.0.jobs().count(), 0);
+}

@@ -32,11 +32,13 @@ pub enum UnitKind {
     Slice,
     /// Processes that someone else started.
     Scope,
+    /// Work inside the process of the supervisor. It has no file: the program brings it.
+    Task,
 }
 
 impl UnitKind {
     /// All of them.
-    pub const ALL: [UnitKind; 11] = [
+    pub const ALL: [UnitKind; 12] = [
         UnitKind::Service,
         UnitKind::Socket,
         UnitKind::Target,
@@ -48,6 +50,7 @@ impl UnitKind {
         UnitKind::Swap,
         UnitKind::Slice,
         UnitKind::Scope,
+        UnitKind::Task,
     ];
 
     /// The ending of the name, without the dot.
@@ -64,10 +67,11 @@ impl UnitKind {
             UnitKind::Swap => "swap",
             UnitKind::Slice => "slice",
             UnitKind::Scope => "scope",
+            UnitKind::Task => "task",
         }
     }
 
-    /// The section of a unit file that belongs to this kind alone; targets and devices have none.
+    /// The section of a unit file that belongs to this kind alone; targets, devices and tasks have none.
     pub fn section(self) -> Option<&'static str> {
         match self {
             UnitKind::Service => Some("Service"),
@@ -79,7 +83,7 @@ impl UnitKind {
             UnitKind::Swap => Some("Swap"),
             UnitKind::Slice => Some("Slice"),
             UnitKind::Scope => Some("Scope"),
-            UnitKind::Target | UnitKind::Device => None,
+            UnitKind::Target | UnitKind::Device | UnitKind::Task => None,
         }
     }
 }
