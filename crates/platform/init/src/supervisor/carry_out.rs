@@ -24,6 +24,9 @@ impl Supervisor {
                 if let Some(service) = self.table.service(unit) {
                     service.life.kill(now());
                 }
+                if let Some((runner, name)) = self.runner(unit) {
+                    runner.kill(name);
+                }
                 self.live(unit);
             }
             Effect::Reload(unit) => {
@@ -32,6 +35,8 @@ impl Supervisor {
                     self.live(unit);
                 } else if matches!(self.table.get(unit).work, Work::Mount(_)) {
                     self.mount(unit, Wish::Reload);
+                } else if let Some((runner, name)) = self.runner(unit) {
+                    runner.reload(name);
                 } else {
                     self.machine.event(unit, Event::Reloaded(true), now());
                 }
@@ -80,6 +85,11 @@ impl Supervisor {
             Work::Timer => self.start_timer(unit),
             Work::Path(_) => self.start_paths(unit),
             Work::Mount(_) => self.mount(unit, Wish::Start),
+            Work::Runner(_) => {
+                if let Some((runner, name)) = self.runner(unit) {
+                    runner.start(name);
+                }
+            }
             Work::Broken(ref why) => {
                 let why = why.clone();
                 self.say_of(Some(unit), Priority::ERROR, &why);
@@ -102,6 +112,11 @@ impl Supervisor {
             Work::Timer => self.stop_timer(unit),
             Work::Path(_) => self.stop_paths(unit, Outcome::Success),
             Work::Mount(_) => self.mount(unit, Wish::Stop),
+            Work::Runner(_) => {
+                if let Some((runner, name)) = self.runner(unit) {
+                    runner.stop(name);
+                }
+            }
             Work::Plain | Work::Broken(_) => {
                 self.machine.event(unit, Event::Ended(Outcome::Success), now());
             }

@@ -138,14 +138,20 @@ impl Supervisor {
     /// Says something about a unit, or about the machine where there is none.
     pub(super) fn say_of(&mut self, unit: Option<UnitId>, priority: Priority, text: &str) {
         let name = unit.map_or("", |unit| self.machine.name(unit)).to_owned();
-        let mut event = Event::new(&name, priority, text);
+        if self.log.config.is_some() {
+            self.record_of(unit, &name, priority, text);
+        }
+        if priority <= Priority::WARNING || unit.is_none() {
+            let about = if name.is_empty() { String::new() } else { format!("{name}: ") };
+            self.tell(&format!("{about}{text}"));
+        }
+    }
+
+    fn record_of(&mut self, unit: Option<UnitId>, name: &str, priority: Priority, text: &str) {
+        let mut event = Event::new(name, priority, text);
         let run = unit.and_then(|unit| self.table.service_ref(unit)).map(|service| &service.invocation);
         event.invocation = run.and_then(|run| run.parse::<Id>().ok());
         self.log.client.record(event);
-        if priority <= Priority::WARNING || unit.is_none() {
-            let about = if name.is_empty() { String::new() } else { format!("{name}: ") };
-            super::tell(&format!("{about}{text}"));
-        }
     }
 
     /// Waits until the last lines are written.

@@ -13,21 +13,21 @@ mod notify;
 mod processes;
 mod report;
 mod requests;
+mod runner;
 mod service;
 mod shutdown;
+mod surroundings;
 mod table;
 mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use perigee_cgroup::{Hierarchy, Watch, Watcher};
 use perigee_process::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use perigee_process::signalfd::SignalFd;
-use perigee_process::{signals, this};
 use perigee_units::machine::{Machine, UnitId};
 use perigee_units::unit::{Host, UnitName};
 
@@ -40,12 +40,15 @@ use logging::Log;
 use notify::NotifySocket;
 use processes::Processes;
 use requests::History;
+use runner::Brigade;
 use shutdown::Stopping;
+use surroundings::Surroundings;
 use table::Table;
 
 pub use clock::{now, wall};
 pub use connections::parse;
 pub use logging::{LOG_CONFIG, LOG_VERB};
+pub use runner::{Brought, Reports, Runner};
 pub use shutdown::Ending;
 
 /// What a supervisor is told when it begins.
@@ -100,6 +103,7 @@ enum Source {
     /// A path unit, by its place in the table.
     Path(u32),
     Clock(u16),
+    Runner(u16),
     /// A socket of a unit: its place in the table, and among the sockets of the unit.
     Port(u32, u16),
 }
@@ -109,7 +113,7 @@ pub struct Supervisor {
     settings: Settings,
     host: Host,
     epoll: Epoll,
-    signals: SignalFd,
+    signals: Option<SignalFd>,
     machine: Machine,
     table: Table,
     processes: Processes,
@@ -120,8 +124,10 @@ pub struct Supervisor {
     emptying: BTreeSet<UnitId>,
     /// Forking services whose main process is looked for, since when.
     seeking: BTreeMap<UnitId, Duration>,
-    notify: NotifySocket,
+    notify: Option<NotifySocket>,
     connections: Connections,
+    /// Who carries out units that are no processes.
+    brigades: Vec<Brigade>,
     timers: Timers,
     log: Log,
     mounts: MountTable,
@@ -143,46 +149,49 @@ impl Supervisor {
     /// # Errors
     /// What the system does not give, in words.
     pub fn new(settings: Settings) -> Result<Supervisor, BeginError> {
+        Supervisor::prepare(settings, Surroundings::whole)
+    }
+
+    /// A supervisor for a thread of a program that does other things too: its units are those that are brought
+    /// ([`Supervisor::bring`]). It takes no signals and starts no processes.
+    ///
+    /// # Errors
+    /// What the system does not give, in words.
+    pub fn within(settings: Settings) -> Result<Supervisor, BeginError> {
+        Supervisor::prepare(settings, |_| Ok(Surroundings::none()))
+    }
+
+    fn prepare(
+        settings: Settings,
+        surroundings: impl FnOnce(&Settings) -> Result<Surroundings, (&'static str, std::io::Error)>,
+    ) -> Result<Supervisor, BeginError> {
         let system = |doing: &str| {
             let doing = doing.to_owned();
             move |source: std::io::Error| BeginError::System { doing, source }
         };
         std::fs::create_dir_all(&settings.runtime)
             .map_err(system(&format!("make {}", settings.runtime.display())))?;
-        let signals = signals::block_all().map_err(|errno| system("take in signals")(errno.into()))?;
-        if !settings.is_first {
-            this::become_subreaper().map_err(|errno| system("take in orphans")(errno.into()))?;
-        }
-        if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-            // Some descriptors a unit; where it cannot be raised fewer units have a log.
-            let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-        }
+        let surroundings = surroundings(&settings).map_err(|(doing, error)| system(doing)(error))?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
             .map_err(|errno| system("wait for events")(errno.into()))?;
-        let groups = Hierarchy::detect();
-        for reason in groups.reasons() {
-            tell(&format!("control groups: {reason}"));
-        }
-        let groups = match groups.settle() {
-            Ok(()) => groups,
-            Err(error) => {
-                let reason = format!("{error}; units are tracked by their processes alone");
-                tell(&format!("control groups: {reason}"));
-                Hierarchy::none(reason)
-            }
-        };
         let null = std::fs::File::options().read(true).write(true).open("/dev/null");
         let null = null.map_err(system("open /dev/null"))?;
-        let watcher = Watcher::new().ok();
-        let notify = NotifySocket::bind(&settings.runtime).map_err(system("listen for notifications"))?;
         let connections = Connections::bind(&settings.runtime).map_err(system("listen for control"))?;
         let timers = Timers::new(Path::new("/"), triggers::around(settings.is_first))
             .map_err(system("wait for timers"))?;
         let mounts = MountTable::new().map_err(system("watch mounts"))?;
+        listen(&epoll, &surroundings, &connections).map_err(system("wait for events"))?;
+        if surroundings.signals.is_some() {
+            // The kernel tells of mounts as of something urgent.
+            let event = EpollEvent::new(EpollFlags::EPOLLPRI, Source::Mounts.token());
+            epoll.add(mounts.fd(), event).map_err(|errno| system("watch mounts")(errno.into()))?;
+        }
+        let Surroundings { signals, groups, watcher, notify } = surroundings;
         let mut supervisor = Supervisor {
             timers,
             mounts,
             log: Log::new(settings.log.clone()),
+            brigades: Vec::new(),
             host: crate::files::host(),
             machine: Machine::new(Vec::new()),
             table: Table::default(),
@@ -203,25 +212,9 @@ impl Supervisor {
             notify,
             connections,
         };
-        supervisor.listen().map_err(system("wait for events"))?;
         supervisor.wait_for_timers();
         supervisor.open_log();
         Ok(supervisor)
-    }
-
-    fn listen(&mut self) -> std::io::Result<()> {
-        let mut sources: Vec<(BorrowedFd<'_>, Source)> = vec![
-            (self.signals.as_fd(), Source::Signals),
-            (self.notify.as_fd(), Source::Notify),
-            (self.connections.as_fd(), Source::Control),
-        ];
-        // The kernel tells of mounts as of something urgent.
-        self.epoll.add(self.mounts.fd(), EpollEvent::new(EpollFlags::EPOLLPRI, Source::Mounts.token()))?;
-        sources.extend(self.watcher.as_ref().map(|watcher| (watcher.as_fd(), Source::Groups)));
-        for (fd, source) in sources {
-            self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, source.token()))?;
-        }
-        Ok(())
     }
 
     /// Starts the first unit, and works until it has been told to end.
@@ -259,6 +252,7 @@ impl Supervisor {
             Source::Mounts => self.take_in_mounts(),
             Source::Path(unit) => self.take_in_path(unit),
             Source::Clock(index) => self.take_in_clock(index),
+            Source::Runner(index) => self.take_in_reports(index),
             Source::Port(unit, index) => self.take_in_port(unit, index),
         }
     }
@@ -319,6 +313,7 @@ impl Source {
             Source::Connection(number) => 1 << 48 | u64::from(number),
             Source::Path(unit) => 4 << 48 | u64::from(unit),
             Source::Clock(index) => 2 << 48 | u64::from(index),
+            Source::Runner(index) => 5 << 48 | u64::from(index),
             Source::Port(unit, index) => 3 << 48 | u64::from(index) << 32 | u64::from(unit),
         }
     }
@@ -334,10 +329,19 @@ impl Source {
             (4, unit) => Source::Path(unit),
             (1, number) => Source::Connection(number),
             (2, index) => Source::Clock(index as u16),
+            (5, index) => Source::Runner(index as u16),
             (3, unit) => Source::Port(unit, (token >> 32) as u16),
             _ => return None,
         })
     }
+}
+
+/// Waits for whatever there is from the beginning on.
+fn listen(epoll: &Epoll, surroundings: &Surroundings, connections: &Connections) -> std::io::Result<()> {
+    for (fd, source) in surroundings.sources().chain([(connections.as_fd(), Source::Control)]) {
+        epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, source.token()))?;
+    }
+    Ok(())
 }
 
 /// Tells whoever reads this process's output; nobody may.

@@ -89,7 +89,7 @@ impl AsFd for NotifySocket {
 impl Supervisor {
     pub(super) fn take_in_notifications(&mut self) {
         for _ in 0..MOST_AT_ONCE {
-            let Some(received) = self.notify.receive() else { return };
+            let Some(received) = self.notify.as_ref().and_then(NotifySocket::receive) else { return };
             let Some((unit, sender)) = self.sender(received.pid) else { continue };
             self.notified(unit, sender, received);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use perigee_process::signalfd::SignalFd;
 use perigee_process::wait::{self, Exit};
 use perigee_units::machine::UnitId;
 use perigee_units::service::Ended;
@@ -34,7 +35,7 @@ impl Processes {
 impl Supervisor {
     pub(super) fn take_in_signals(&mut self) {
         let mut children = false;
-        while let Ok(Some(signal)) = self.signals.read_signal() {
+        while let Some(Ok(Some(signal))) = self.signals.as_ref().map(SignalFd::read_signal) {
             match Signal::from_number(signal.ssi_signo as i32) {
                 Some(Signal::CHLD) => children = true,
                 Some(signal) => self.told(signal),

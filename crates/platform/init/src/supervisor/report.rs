@@ -67,6 +67,9 @@ impl Supervisor {
                 Phase::Listening => "listening".to_owned(),
                 Phase::Running => "running".to_owned(),
             },
+            Work::Runner(work) => {
+                self.brigades.get(usize::from(work.brigade)).map_or("dead", |of| of.word(state)).to_owned()
+            }
             Work::Timer => self.timers.get(&loaded.unit.name).map_or("dead", timer_words).to_owned(),
             Work::Path(paths) => match paths.phase() {
                 path::Phase::Dead => "dead".to_owned(),
@@ -97,6 +100,9 @@ impl Supervisor {
             ..UnitStatus::default()
         };
         status.complaints.extend(loaded.notes.iter().cloned());
+        if let Work::Runner(work) = &loaded.work {
+            status.status.clone_from(&work.status);
+        }
         if let Some(service) = self.table.service_ref(unit) {
             status.main_pid = service.life.main();
             status.control_pid = service.life.control();

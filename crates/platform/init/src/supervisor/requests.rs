@@ -119,6 +119,9 @@ impl Supervisor {
                 self.watch(number, from);
                 Ok(false)
             }
+            Request::Run { .. } if self.signals.is_none() => {
+                Err("this supervisor is a part of a program, and starts no processes".to_owned())
+            }
             Request::Run { unit, text, wait } => {
                 let unit = self.transient(&unit, &text)?;
                 let job = self.ask(unit, Verb::Start, false)?;
@@ -143,6 +146,9 @@ impl Supervisor {
     }
 
     fn end_by_request(&mut self, ending: Ending) -> Result<bool, String> {
+        if self.signals.is_none() && !matches!(ending, Ending::Exit(_)) {
+            return Err("this supervisor has no machine, only the units of a program".to_owned());
+        }
         self.end(ending);
         Ok(true)
     }

@@ -154,7 +154,9 @@ impl Supervisor {
 
     fn try_spawn(&mut self, unit: UnitId, exec: Exec, place: usize) -> Result<Spawned, ExecError> {
         let sockets = self.sockets_of(unit);
-        let socket = self.notify.path().display().to_string();
+        let Some(socket) = self.notify.as_ref().map(|notify| notify.path().display().to_string()) else {
+            return Err(ExecError::Gone);
+        };
         let null = self.null.as_fd();
         let console = std::io::stderr();
         let console = if self.settings.console { console.as_fd() } else { null };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use perigee_units::machine::Verb;
 
-use super::{Supervisor, now, tell};
+use super::{Supervisor, now};
 
 /// What follows when everything is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Supervisor {
             stopping.ending = ending;
             return;
         }
-        tell("stopping all units");
+        self.tell("stopping all units");
         self.stopping = Some(Stopping { ending, patience: at + PATIENCE });
         for unit in self.machine.units() {
             if !self.machine.state(unit).is_down() || self.machine.job(unit).is_some() {
@@ -64,7 +64,8 @@ impl Supervisor {
             return None;
         }
         for unit in up {
-            tell(&format!("{} could not be stopped in time", self.machine.name(unit)));
+            let line = format!("{} could not be stopped in time", self.machine.name(unit));
+            self.tell(&line);
         }
         self.connections.flush();
         Some(ending)

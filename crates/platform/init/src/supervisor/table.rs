@@ -9,6 +9,7 @@ use perigee_units::service::{Life, Service};
 use perigee_units::unit::{Unit, UnitKind, UnitName};
 
 use super::mounts::MountWork;
+use super::runner::RunnerWork;
 use super::service::ServiceWork;
 use super::triggers::socket_work;
 use super::{BeginError, Supervisor};
@@ -30,6 +31,8 @@ pub(super) enum Work {
     Path(Box<Paths>),
     /// A timer; the clocks are shared.
     Timer,
+    /// Something that is no process of the supervisor's.
+    Runner(RunnerWork),
     /// Nothing of its own: a target, a slice.
     Plain,
     /// It cannot be started, for this reason.
@@ -82,6 +85,23 @@ impl Table {
             Work::Service(service) => Some(&**service),
             _ => None,
         }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.units.len()
+    }
+
+    /// Takes in a unit; units come in the order of their places.
+    pub(super) fn add(&mut self, id: UnitId, loaded: Loaded) {
+        if loaded.unit.name.kind() == UnitKind::Socket {
+            self.sockets.push(id);
+        }
+        if loaded.unit.name.kind() == UnitKind::Path {
+            self.paths.push(id);
+        }
+        self.names.insert(loaded.unit.name.to_string(), id);
+        self.units.push(loaded);
     }
 
     /// The unit that a name leads to, if it is loaded.
@@ -188,17 +208,14 @@ impl Supervisor {
                         Some(swap) => Work::Mount(Box::new(MountWork::swap(swap))),
                         None => Work::Broken("it does not say what is swapped to".to_owned()),
                     },
+                    (UnitKind::Task, _) => {
+                        Work::Broken("a task is brought by a program, not by a file".to_owned())
+                    }
                     (UnitKind::Automount, _) => Work::Broken("automounts are not supported".to_owned()),
                     _ => Work::Plain,
                 };
                 let loaded = Loaded { unit, work, notes: Vec::new(), began: None, ready: None };
-                if loaded.unit.name.kind() == UnitKind::Socket {
-                    self.table.sockets.push(id);
-                }
-                if loaded.unit.name.kind() == UnitKind::Path {
-                    self.table.paths.push(id);
-                }
-                self.table.units.push(loaded);
+                self.table.add(id, loaded);
             }
         }
         Ok(())
@@ -218,7 +235,7 @@ impl Supervisor {
     pub(super) fn boot(&mut self, target: &UnitName) -> Result<(), BeginError> {
         let unit = self.load(target).map_err(|source| BeginError::Target { unit: target.clone(), source })?;
         if let Err(why) = self.machine.request(perigee_units::machine::Verb::Start, unit, super::now()) {
-            super::tell(&format!("cannot start {target}: {why}"));
+            self.tell(&format!("cannot start {target}: {why}"));
         }
         Ok(())
     }

@@ -8,5 +8,6 @@ mod loading;
 mod logging;
 mod mounts;
 mod paths;
+mod runner;
 mod sockets;
 mod timers;

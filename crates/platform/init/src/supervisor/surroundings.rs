@@ -1,0 +1,66 @@
+//! What a supervisor has of its process and of the machine: all of it as PID 1 and as a process of its own, nothing as
+//! a thread of a program that does other things too.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use perigee_cgroup::{Hierarchy, Watcher};
+use perigee_process::signalfd::SignalFd;
+use perigee_process::{signals, this};
+
+use super::notify::NotifySocket;
+use super::{Settings, Source, tell};
+
+/// What is taken in, beside requests and timers.
+pub(super) struct Surroundings {
+    /// The signals of the process, the ends of its children among them; none if they belong to the program.
+    pub(super) signals: Option<SignalFd>,
+    pub(super) groups: Hierarchy,
+    pub(super) watcher: Option<Watcher>,
+    /// Where the processes of services speak; without signals there are none.
+    pub(super) notify: Option<NotifySocket>,
+}
+
+impl Surroundings {
+    /// The whole process: its signals, its orphans, its control group.
+    pub(super) fn whole(settings: &Settings) -> Result<Surroundings, (&'static str, std::io::Error)> {
+        let signals = signals::block_all().map_err(|errno| ("take in signals", errno.into()))?;
+        if !settings.is_first {
+            this::become_subreaper().map_err(|errno| ("take in orphans", errno.into()))?;
+        }
+        if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+            // Some descriptors a unit; where it cannot be raised fewer units have a log.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+        }
+        let groups = Hierarchy::detect();
+        for reason in groups.reasons() {
+            tell(&format!("control groups: {reason}"));
+        }
+        let groups = match groups.settle() {
+            Ok(()) => groups,
+            Err(error) => {
+                let reason = format!("{error}; units are tracked by their processes alone");
+                tell(&format!("control groups: {reason}"));
+                Hierarchy::none(reason)
+            }
+        };
+        let watcher = Watcher::new().ok();
+        let notify =
+            NotifySocket::bind(&settings.runtime).map_err(|error| ("listen for notifications", error))?;
+        Ok(Surroundings { signals: Some(signals), groups, watcher, notify: Some(notify) })
+    }
+
+    /// Nothing: the process belongs to a program that has brought its own units.
+    pub(super) fn none() -> Surroundings {
+        let groups = Hierarchy::none("this supervisor is a part of a program, and starts no processes");
+        Surroundings { signals: None, groups, watcher: None, notify: None }
+    }
+
+    /// What the loop waits for.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Source)> {
+        let signals = self.signals.as_ref().map(|signals| (signals.as_fd(), Source::Signals));
+        let notify = self.notify.as_ref().map(|notify| (notify.as_fd(), Source::Notify));
+        let groups = self.watcher.as_ref().map(|watcher| (watcher.as_fd(), Source::Groups));
+        [signals, notify, groups].into_iter().flatten()
+    }
+}
