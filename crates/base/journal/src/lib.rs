@@ -22,8 +22,8 @@ mod write;
 
 pub use id::Id;
 pub use limiter::{Limiter, Rate};
-pub use record::{Priority, PriorityError, Record, RecordError, Source};
 pub use read::{Boot, Follower, Query, QueryError, Reader};
+pub use record::{Priority, PriorityError, Record, RecordError, Source};
 pub use splitter::{Line, MOST_LINE, Splitter, prefix};
 pub use time::{Now, Time};
 pub use write::{Journal, Place, Settings};

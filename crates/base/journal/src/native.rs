@@ -126,12 +126,16 @@ mod tests {
 
     #[test]
     fn lines_binary_fields_and_several_records() {
-        let datagram = b"MESSAGE=hello\nPRIORITY=3\nSYSLOG_FACILITY=4\nSYSLOG_IDENTIFIER=app\nCODE_LINE=7\n_PID=1\n\n\
+        let datagram =
+            b"MESSAGE=hello\nPRIORITY=3\nSYSLOG_FACILITY=4\nSYSLOG_IDENTIFIER=app\nCODE_LINE=7\n_PID=1\n\n\
             MESSAGE\n\x05\0\0\0\0\0\0\0a\nb\n=\nlower=no\n";
         let (all, whole) = all(datagram);
         assert!(whole);
         assert_eq!(all.len(), 2);
-        assert_eq!((all[0].priority, all[0].facility, &*all[0].identifier), (Priority::ERROR, Some(4), "app"));
+        assert_eq!(
+            (all[0].priority, all[0].facility, &*all[0].identifier),
+            (Priority::ERROR, Some(4), "app")
+        );
         assert_eq!(all[0].message, b"hello");
         assert_eq!(all[0].fields, [("CODE_LINE".to_owned(), b"7".to_vec())]);
         assert_eq!((all[1].message, all[1].priority), (&b"a\nb\n="[..], Priority::INFO));

@@ -7,6 +7,7 @@
 //! print.
 
 pub mod accounts;
+pub mod bus;
 pub mod center;
 pub mod control;
 pub mod exec;

@@ -80,7 +80,9 @@ fn lines(source: &mut dyn BufRead, each: Each<'_>) -> io::Result<ControlFlow<()>
         line.clear();
         match source.take(MOST_LINE).read_until(b'\n', &mut line) {
             // A compressed file that was torn by a crash ends early; what is there counts.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(ControlFlow::Continue(())),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Ok(ControlFlow::Continue(()));
+            }
             other => other?,
         };
         if line.is_empty() || !line.ends_with(b"\n") && (line.len() as u64) < MOST_LINE {
@@ -99,7 +101,9 @@ pub(super) fn backwards(part: &Part, each: Each<'_>) -> io::Result<()> {
         // A file is closed at a size that fits into memory.
         let mut octets = Vec::new();
         match MultiGzDecoder::new(BufReader::new(file)).read_to_end(&mut octets) {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(named(&error, &part.path)),
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(named(&error, &part.path));
+            }
             _ => {}
         }
         let end = memrchr(b'\n', &octets).map_or(0, |at| at + 1);

@@ -62,7 +62,9 @@ impl Follower {
                 Err(error) => return Err(super::named(&error, folder)),
             }
         }
-        let same = held.iter().all(|(folder, now, _)| self.open.get(folder).is_some_and(|(inode, _)| *inode == now.ino()));
+        let same = held
+            .iter()
+            .all(|(folder, now, _)| self.open.get(folder).is_some_and(|(inode, _)| *inode == now.ino()));
         if !same || held.len() != self.open.len() {
             // Some were closed, perhaps several: what is behind is in those whose names say so.
             for part in self.reader.parts()? {

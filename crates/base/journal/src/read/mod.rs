@@ -98,7 +98,11 @@ impl Reader {
                         ControlFlow::Continue(())
                     });
                 }
-                if found.len() >= most && newest > 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if found.len() >= most && newest > 0 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             })?;
         }
         found.reverse();

@@ -52,8 +52,15 @@ impl Folder {
             }
         }
         let last = names::closed(path)?.iter().map(|file| file.span.last).max().unwrap_or(0);
-        let mut folder =
-            Folder { file: current(path)?, path: path.into(), _lock: lock, octets: 0, span: None, last, boot: None };
+        let mut folder = Folder {
+            file: current(path)?,
+            path: path.into(),
+            _lock: lock,
+            octets: 0,
+            span: None,
+            last,
+            boot: None,
+        };
         folder.recover()?;
         Ok(folder)
     }

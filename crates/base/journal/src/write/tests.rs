@@ -139,7 +139,8 @@ fn records_go_elsewhere_and_come_back() {
     assert_eq!(journal.place(), Place::Folder);
     let found = all(&[&folder, &run]);
     assert_eq!(found, all(&[&folder]), "all of it is in the folder");
-    let texts: Vec<_> = found.iter().map(|(_, text)| text.as_str()).filter(|text| !text.contains(' ')).collect();
+    let texts: Vec<_> =
+        found.iter().map(|(_, text)| text.as_str()).filter(|text| !text.contains(' ')).collect();
     assert_eq!(texts, ["one", "two", "three", "four"]);
     assert!(found.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0), "{found:?}");
 }

@@ -59,6 +59,7 @@ impl Supervisor {
                     let text = format!("has failed: {}", change.outcome);
                     self.say_of(Some(change.unit), Priority::WARNING, &text);
                 }
+                self.tell_bus(&change);
                 self.tell_triggers(&change);
                 self.changed(change);
             }

@@ -4,6 +4,7 @@
 //! A turn of the loop takes in what has happened, lets the machine and the lives of the services decide, and carries
 //! out what they ask for, until nothing is left to do; then it sleeps until the next event or the next time-out.
 
+mod bus;
 mod carry_out;
 mod clock;
 mod connections;
@@ -31,6 +32,7 @@ use perigee_process::signalfd::SignalFd;
 use perigee_units::machine::{Machine, UnitId};
 use perigee_units::unit::{Host, UnitName};
 
+use crate::bus::Bus;
 use crate::files::SearchPath;
 use crate::trigger::mount::MountTable;
 use crate::trigger::timer::Timers;
@@ -99,6 +101,7 @@ enum Source {
     Control,
     Connection(u32),
     Log,
+    Bus,
     Mounts,
     /// A path unit, by its place in the table.
     Path(u32),
@@ -130,6 +133,7 @@ pub struct Supervisor {
     brigades: Vec<Brigade>,
     timers: Timers,
     log: Log,
+    bus: Bus,
     mounts: MountTable,
     history: History,
     /// Standard input, and the output of whatever nobody listens to.
@@ -190,6 +194,7 @@ impl Supervisor {
         let mut supervisor = Supervisor {
             timers,
             mounts,
+            bus: Bus::default(),
             log: Log::new(settings.log.clone()),
             brigades: Vec::new(),
             host: crate::files::host(),
@@ -249,6 +254,7 @@ impl Supervisor {
             Source::Control => self.accept(),
             Source::Connection(number) => self.serve(number, flags),
             Source::Log => self.take_in_log(),
+            Source::Bus => self.take_in_bus(),
             Source::Mounts => self.take_in_mounts(),
             Source::Path(unit) => self.take_in_path(unit),
             Source::Clock(index) => self.take_in_clock(index),
@@ -280,12 +286,13 @@ impl Supervisor {
         }
         self.look_at_emptying();
         self.tend_log();
+        self.open_bus();
         self.seek();
     }
 
     /// Until when nothing needs to be done.
     fn patience(&self) -> EpollTimeout {
-        let polls = !self.emptying.is_empty() || !self.seeking.is_empty();
+        let polls = !self.emptying.is_empty() || !self.seeking.is_empty() || self.bus.wants_connection();
         let at = now();
         let next = [
             self.machine.timeout(),
@@ -309,6 +316,7 @@ impl Source {
             Source::Groups => 2,
             Source::Control => 3,
             Source::Log => 4,
+            Source::Bus => 6,
             Source::Mounts => 5,
             Source::Connection(number) => 1 << 48 | u64::from(number),
             Source::Path(unit) => 4 << 48 | u64::from(unit),
@@ -325,6 +333,7 @@ impl Source {
             (0, 2) => Source::Groups,
             (0, 3) => Source::Control,
             (0, 4) => Source::Log,
+            (0, 6) => Source::Bus,
             (0, 5) => Source::Mounts,
             (4, unit) => Source::Path(unit),
             (1, number) => Source::Connection(number),

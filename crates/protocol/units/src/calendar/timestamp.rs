@@ -28,7 +28,13 @@ impl TimeZone {
         let Ok(time) = Timestamp::from_microsecond(micros) else { return format!("@{micros}") };
         let wall = self.zone.to_datetime(time);
         let (date, clock) = (wall.date(), wall.time());
-        format!("{date} {:02}:{:02}:{:02}.{:06}", clock.hour(), clock.minute(), clock.second(), micros.rem_euclid(1_000_000))
+        format!(
+            "{date} {:02}:{:02}:{:02}.{:06}",
+            clock.hour(),
+            clock.minute(),
+            clock.second(),
+            micros.rem_euclid(1_000_000)
+        )
     }
 }
 
@@ -109,7 +115,9 @@ fn zone_behind<'a>(text: &'a str, zone: &tz::TimeZone) -> Option<(&'a str, tz::T
 /// `15:51+02:00`, `15:51 -0300`.
 fn offset_behind<'a>(text: &'a str, zone: &tz::TimeZone) -> Option<(&'a str, tz::TimeZone)> {
     let colon = text.find(':')?;
-    let Some(at) = text[colon..].find(['+', '-']).map(|at| colon + at) else { return Some((text, zone.clone())) };
+    let Some(at) = text[colon..].find(['+', '-']).map(|at| colon + at) else {
+        return Some((text, zone.clone()));
+    };
     let digits = text[at + 1..].replace(':', "");
     let number: i32 = digits.parse().ok()?;
     let seconds = match digits.len() {
@@ -207,8 +215,18 @@ mod tests {
         ] {
             check(text, expected);
         }
-        let wrong =
-            ["", "soon", "Mon 2012-11-23", "2012-13-01", "25:00", "11", "1-2", "2012-11-23 11", "@x", "5 parsecs ago"];
+        let wrong = [
+            "",
+            "soon",
+            "Mon 2012-11-23",
+            "2012-13-01",
+            "25:00",
+            "11",
+            "1-2",
+            "2012-11-23 11",
+            "@x",
+            "5 parsecs ago",
+        ];
         for text in wrong {
             assert!(parse_timestamp(text, NOW, &TimeZone::utc()).is_err(), "{text}");
         }

@@ -37,6 +37,5 @@ pub(super) const AUTOMOUNTS: Fate =
     NotCarriedOut("automounts are not supported: mount at boot, or by a service");
 pub(super) const IMAGES: Fate = NotCarriedOut("disk images are not supported");
 pub(super) const CREDENTIALS: Fate = NotCarriedOut("credentials are not handed to units yet");
-pub(super) const BUS: Fate = NotCarriedOut("no message bus is looked at yet");
 pub(super) const LABELS: Fate = NotCarriedOut("security labels are not set");
 pub(super) const SESSIONS: Fate = NotCarriedOut("login sessions are not supported");

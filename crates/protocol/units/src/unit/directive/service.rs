@@ -1,7 +1,7 @@
 //! What stands in `[Service]` alone.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{BUS, CONFINE, OBSOLETE, RUN, SOCKETS, USB};
+use super::fate::{CONFINE, OBSOLETE, RUN, SOCKETS, USB};
 use super::kind::Kind::{self, Bool, Choice, Command, Number, Path, RunPath, Span, Statuses, Text, Units};
 use super::{Directive, row};
 
@@ -50,7 +50,7 @@ pub(super) const SERVICE: &[Directive] = &[
     row("NonBlocking", Bool, SOCKETS),
     row("Sockets", Units, SOCKETS),
     row("FileDescriptorStoreMax", Number(0, u32::MAX as i64), SOCKETS),
-    row("BusName", Text, BUS),
+    row("BusName", Text, CarriedOut),
     row("OOMPolicy", Choice(&["continue", "stop", "kill"]), CarriedOut),
     row("USBFunctionDescriptors", Path, USB),
     row("USBFunctionStrings", Path, USB),
