@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "PRIORITY")]
     priority: Option<Priority>,
     /// Of this boot: 0 is the present one, -1 the one before it, 1 the first one on record, or an identity
-    #[arg(long, short, value_name = "BOOT", num_args = 0..=1, default_missing_value = "0", allow_hyphen_values = true)]
+    #[arg(long, short, value_name = "BOOT", num_args = 0..=1, default_missing_value = "0", allow_negative_numbers = true)]
     boot: Option<String>,
     /// Only with this value, by the names of `-o json`: `pid=1`, `from=stderr`, `id=sshd`, or a further field; several of
     /// one name are alternatives
@@ -106,7 +106,8 @@ static LOCAL: OnceLock<TimeZone> = OnceLock::new();
 
 /// Whoever reads has enough: that is no failure.
 fn closed_pipe(error: anyhow::Error) -> anyhow::Result<ExitCode> {
-    let broken = error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
+    let broken =
+        error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
     if broken { Ok(ExitCode::SUCCESS) } else { Err(error) }
 }
 
@@ -136,11 +137,15 @@ fn which_boot(text: &str, reader: &Reader) -> anyhow::Result<Id> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let number: i64 = text.parse().with_context(|| format!("`{text}` is neither the number nor the identity of a boot"))?;
+    let number: i64 =
+        text.parse().with_context(|| format!("`{text}` is neither the number nor the identity of a boot"))?;
     let mut boots: Vec<Id> = reader.boots()?.into_iter().map(|boot| boot.id).collect();
     if number > 0 {
         let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
-        return boots.get(index).copied().with_context(|| format!("there are records of {} boots only", boots.len()));
+        return boots
+            .get(index)
+            .copied()
+            .with_context(|| format!("there are records of {} boots only", boots.len()));
     }
     let present = Id::of_this_boot();
     boots.retain(|boot| *boot != present);

@@ -2,6 +2,7 @@
 
 mod act;
 mod check;
+mod logs;
 mod order;
 mod show;
 
@@ -56,6 +57,16 @@ pub(crate) enum Verb {
     ListUnits(show::List),
     /// Show every change of state as it happens
     Events(show::Events),
+    /// Show what units have printed, from the files of the log; the supervisor need not run
+    ///
+    /// Without an option all of it, the oldest first. Options that are given must all fit. Control characters in a text
+    /// are shown, not sent to the terminal, but with -o cat into a pipe, which gives every octet as it was printed.
+    ///
+    /// Exit status: 0 something was found; 1 nothing was, or the log cannot be read; 2 the command line was wrong.
+    ///
+    /// Examples: `perigee ctl logs -fu nginx`; `perigee ctl logs -b -p warning`; `perigee ctl logs --since '1h ago'
+    /// --grep carrier`; `perigee ctl logs -u 'link-*' --json | jq -r .msg`.
+    Logs(Box<logs::Arguments>),
 }
 
 pub(crate) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
@@ -75,6 +86,7 @@ pub(crate) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Status(arguments) => show::status(&arguments),
         Verb::IsActive { units, quiet } => show::is_active_verb(&units, quiet),
         Verb::ListUnits(arguments) => show::list(&arguments),
+        Verb::Logs(arguments) => logs::run(&arguments),
         Verb::Events(arguments) => show::events(&arguments),
     }
 }

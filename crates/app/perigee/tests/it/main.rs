@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ctl_check;
+mod ctl_logs;
 mod init;
 mod load;
 mod noise;

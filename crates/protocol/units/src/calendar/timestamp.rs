@@ -114,10 +114,9 @@ fn zone_behind<'a>(text: &'a str, zone: &tz::TimeZone) -> Option<(&'a str, tz::T
 
 /// `15:51+02:00`, `15:51 -0300`.
 fn offset_behind<'a>(text: &'a str, zone: &tz::TimeZone) -> Option<(&'a str, tz::TimeZone)> {
-    let colon = text.find(':')?;
-    let Some(at) = text[colon..].find(['+', '-']).map(|at| colon + at) else {
-        return Some((text, zone.clone()));
-    };
+    let here = Some((text, zone.clone()));
+    let Some(colon) = text.find(':') else { return here };
+    let Some(at) = text[colon..].find(['+', '-']).map(|at| colon + at) else { return here };
     let digits = text[at + 1..].replace(':', "");
     let number: i32 = digits.parse().ok()?;
     let seconds = match digits.len() {
