@@ -57,12 +57,19 @@ enum Never {}
 
 fn run(plan: &Plan<'_>) -> Result<Never, i32> {
     let report = plan.report;
+    write_pid(plan)?;
+    let mut blocked = true;
     if plan.descriptors_first {
         report.at.store(DESCRIPTORS, Ordering::Release);
         place_descriptors(plan)?;
     }
     for (index, planned) in (0u32..).zip(plan.steps) {
         report.at.store(index, Ordering::Release);
+        // A filter need not allow what is done here: behind it come only other filters and the program.
+        if blocked && matches!(planned.step, Step::Filter(_)) {
+            unblock_signals()?;
+            blocked = false;
+        }
         match take(&planned.step, plan) {
             Err(errno) if planned.lenient => {
                 let count = report.lenient_count.load(Ordering::Relaxed) as usize;
@@ -77,8 +84,9 @@ fn run(plan: &Plan<'_>) -> Result<Never, i32> {
         }
     }
     report.at.store(EXEC, Ordering::Release);
-    write_pid(plan)?;
-    unblock_signals()?;
+    if blocked {
+        unblock_signals()?;
+    }
     let mut error = libc::ENOENT;
     for program in plan.programs {
         let arguments = [
@@ -175,7 +183,14 @@ fn take(step: &Step, plan: &Plan<'_>) -> Result<(), i32> {
             write_file(c"/proc/self/oom_score_adj".as_ptr() as usize, text)
         }
         Step::Personality(personality) => numbers(libc::SYS_personality, [*personality as usize]),
-        Step::Keyring => numbers(libc::SYS_keyctl, [libc::KEYCTL_JOIN_SESSION_KEYRING as usize, 0]),
+        Step::Keyring { link_user } => {
+            numbers(libc::SYS_keyctl, [libc::KEYCTL_JOIN_SESSION_KEYRING as usize, 0])?;
+            if !link_user {
+                return Ok(());
+            }
+            let (user, session) = (libc::KEY_SPEC_USER_KEYRING, libc::KEY_SPEC_SESSION_KEYRING);
+            numbers(libc::SYS_keyctl, [libc::KEYCTL_LINK as usize, user as usize, session as usize])
+        }
         Step::Umask(mask) => numbers(libc::SYS_umask, [*mask as usize]),
         Step::Directory(path) => numbers(libc::SYS_chdir, [at(path)]),
         Step::Root(path) => {
@@ -232,9 +247,17 @@ fn take(step: &Step, plan: &Plan<'_>) -> Result<(), i32> {
         Step::Pivot(path) => {
             numbers(libc::SYS_chdir, [at(path)])?;
             let here = c".".as_ptr() as usize;
-            // The old root lies over the new one then, and is taken off.
-            numbers(libc::SYS_pivot_root, [here, here])?;
-            numbers(libc::SYS_umount2, [here, libc::MNT_DETACH as usize])?;
+            match numbers(libc::SYS_pivot_root, [here, here]) {
+                // The old root lies over the new one then, and is taken off.
+                Ok(()) => numbers(libc::SYS_umount2, [here, libc::MNT_DETACH as usize])?,
+                // The first root, which an initial RAM disk is, cannot be taken away, only covered.
+                Err(libc::EINVAL) => {
+                    let root = c"/".as_ptr() as usize;
+                    numbers(libc::SYS_mount, [here, root, 0, libc::MS_MOVE as usize, 0])?;
+                    numbers(libc::SYS_chroot, [here])?;
+                }
+                refused => refused?,
+            }
             numbers(libc::SYS_chdir, [c"/".as_ptr() as usize])
         }
         Step::Folder { path, mode } => or_there(numbers(libc::SYS_mkdirat, [HERE, at(path), *mode as usize])),

@@ -66,14 +66,18 @@ pub enum Step {
     /// personality(2).
     Personality(u64),
     /// A session keyring of its own: keyctl(2).
-    Keyring,
+    Keyring {
+        /// Whether the user's keyring is linked into it.
+        link_user: bool,
+    },
     /// umask(2).
     Umask(u32),
     /// chdir(2).
     Directory(CString),
     /// chroot(2), and into it.
     Root(CString),
-    /// Writes this into that file.
+    /// Writes this into that file. The process then gets a copy of the parent's memory, since what stands in
+    /// `/proc/self` may be about memory.
     Write {
         /// The file; it must exist.
         path: CString,
@@ -105,7 +109,8 @@ pub enum Step {
     Ambient(u64),
     /// prctl(PR_SET_NO_NEW_PRIVS).
     NoNewPrivileges,
-    /// seccomp(2): a filter of system calls; needs `CAP_SYS_ADMIN` or [`Step::NoNewPrivileges`].
+    /// seccomp(2): a filter of system calls; needs `CAP_SYS_ADMIN` or [`Step::NoNewPrivileges`]. It comes after all
+    /// steps but other filters, since it applies to them too. Signals are not blocked any more from here on.
     Filter(Vec<FilterInstruction>),
     /// unshare(2). With `CLONE_NEWUSER` the process gets a copy of the parent's memory, since the kernel demands it.
     Unshare(i32),
@@ -198,7 +203,7 @@ impl Step {
             Step::TimerSlack(_) => "setting the timer slack",
             Step::OomScore(_) => "setting the out-of-memory score",
             Step::Personality(_) => "setting the personality",
-            Step::Keyring => "making a session keyring",
+            Step::Keyring { .. } => "making a session keyring",
             Step::Umask(_) => "setting the file mode mask",
             Step::Directory(_) => "changing to the working directory",
             Step::Root(_) => "changing the root directory",
@@ -231,7 +236,7 @@ impl Step {
     /// Whether it cannot be taken while memory is shared with the parent.
     pub(crate) fn needs_own_memory(&self) -> bool {
         match self {
-            Step::OomScore(_) => true,
+            Step::OomScore(_) | Step::Write { .. } => true,
             Step::Unshare(flags) => flags & libc::CLONE_NEWUSER != 0,
             Step::Enter { kind, .. } => *kind == 0 || kind & libc::CLONE_NEWUSER != 0,
             _ => false,

@@ -88,7 +88,7 @@ fn of_the_superuser() {
         "grep -q 127.0.0.1 /proc/net/fib_trie && echo up",
         "up",
     );
-    check(&[Step::Keyring], "echo", "");
+    check(&[Step::Keyring { link_user: true }], "echo", "");
 }
 
 /// A filter which refuses uname(2) with its own error.

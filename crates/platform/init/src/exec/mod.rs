@@ -1,34 +1,111 @@
-//! How the processes of a unit are made: what its file says of them, ready to be carried out.
+//! How the processes of a unit are made: what its file says of them, carried out.
 //!
-//! A [`Context`] is read once from the unit. It becomes [`Prepared`] at each start: folders are made, files of
-//! variables read, users looked up. From that any number of processes are spawned, each with what is its own
-//! ([`Attach`]).
+//! A [`Context`] is read once from the unit; nothing is looked at but the unit. It becomes [`Prepared`] at each start:
+//! folders are made, files of variables read, users looked up. From that any number of processes are spawned, each
+//! with what is its own ([`Attach`]). What is only for the time of a run is removed by [`Context::clean`].
+//!
+//! What the supervisor itself may not do, in a container for example, it cannot let a service do or keep it from doing.
+//! Where a service can be started without, that is a note (`notes`) and no failure: a nice level, a resource limit
+//! beyond the supervisor's own, a capability, a namespace. Where it says as whom, in which folder and with which files
+//! it runs, it does not start without.
+//!
+//! Users and groups are those of `/etc/passwd` and `/etc/group` ([`crate::accounts`]).
 
-use std::collections::BTreeMap;
-use std::ffi::CString;
-use std::fs;
-use std::os::fd::BorrowedFd;
+mod environment;
+mod error;
+mod filter;
+mod folders;
+mod identity;
+mod mounts;
+mod namespaces;
+mod reader;
+mod rights;
+mod scheduling;
+mod spawn;
+mod streams;
+mod temporary;
 
+use std::fs::File;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::fcntl::Flock;
 use perigee_cgroup::Entry;
-use perigee_process::{At, Launch, SpawnError, Spawned, Step};
-use perigee_units::unit::{Command, EnvironmentFile, Unit, Value};
+use perigee_process::this;
+use perigee_units::unit::Unit;
 
-/// Where programs without a path are looked for.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use self::environment::{Environment, Variables};
+pub use self::error::ExecError;
+use self::filter::{Calls, Restrictions};
+use self::folders::{Folders, Owner};
+use self::identity::Who;
+use self::namespaces::Namespaces;
+use self::reader::Reader;
+use self::rights::{Identity, Rights};
+use self::scheduling::Scheduling;
+use self::spawn::Steps;
+pub use self::streams::{Input, Output, Streams};
 
 /// What a unit says of its processes.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    environment: BTreeMap<String, String>,
-    files: Vec<EnvironmentFile>,
+    settings: Arc<Settings>,
+    run: Arc<Mutex<Run>>,
+}
+
+/// What stands in the unit.
+#[derive(Debug, Default)]
+struct Settings {
+    name: String,
+    environment: Environment,
+    folders: Folders,
+    scheduling: Scheduling,
+    rights: Rights,
+    namespaces: Namespaces,
+    streams: Streams,
+    calls: Calls,
+    restrictions: Restrictions,
+    who: Who,
+    /// With `-` before it where it may be missing; `~` is the user's home.
     directory: Option<String>,
+    umask: u32,
+    ignore_pipe: bool,
+    keyring: Keyring,
+    /// Only `ExecStart=` runs with the rights of the unit, or in its root.
+    rights_at_start_only: bool,
+    root_at_start_only: bool,
+    /// What was not understood.
+    problems: Vec<String>,
+}
+
+/// Whose keys a process has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Keyring {
+    #[default]
+    Private,
+    Shared,
+    Inherit,
+}
+
+/// What is there for the time of a run.
+#[derive(Debug, Default)]
+struct Run {
+    tmp: Option<[PathBuf; 2]>,
+    /// The number of a user that passes, as long as it is locked.
+    user: Option<(u32, Flock<File>)>,
 }
 
 /// The same, at one start.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    environment: BTreeMap<String, String>,
-    directory: Option<String>,
+    settings: Arc<Settings>,
+    variables: Variables,
+    identity: Identity,
+    home: String,
+    tmp: Option<[PathBuf; 2]>,
+    /// Capabilities of the supervisor: in force, and in the bounding set.
+    capabilities: (u64, u64),
     /// What could not be done as the unit says and is no reason not to start, in words.
     pub notes: Vec<String>,
 }
@@ -36,176 +113,136 @@ pub struct Prepared {
 /// What is one process's own.
 #[derive(Debug)]
 pub struct Attach<'a> {
-    /// Standard input.
+    /// Standard input, where the unit has it from a socket.
     pub stdin: BorrowedFd<'a>,
-    /// Standard output.
+    /// Standard output, where the unit does not say that it goes elsewhere than to the log.
     pub stdout: BorrowedFd<'a>,
-    /// Standard error.
+    /// Standard error, likewise.
     pub stderr: BorrowedFd<'a>,
     /// Descriptors from 3 on, with their names, as sd_listen_fds(3) has them.
     pub listen: &'a [(BorrowedFd<'a>, &'a str)],
-    /// Variables of this process alone.
+    /// Variables of this process alone. With `WATCHDOG_USEC` it gets `WATCHDOG_PID`.
     pub variables: &'a [(&'a str, String)],
     /// Its control group.
     pub group: Option<&'a Entry>,
 }
 
-/// Why a process is not there.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExecError {
-    /// A file of variables cannot be read.
-    #[error("cannot read {path}")]
-    Environment {
-        /// The file.
-        path: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The command is not in the unit any more.
-    #[error("the unit has no such command any more")]
-    Gone,
-    /// A text that no process can be given.
-    #[error("{0:?} has a NUL octet in it")]
-    Nul(String),
-    /// The system refused.
-    #[error("cannot {step}: {source}")]
-    Spawn {
-        /// What.
-        step: String,
-        /// Why.
-        source: SpawnError,
-        /// The exit status that stands for it, as in systemd.exec(5).
-        status: u8,
-    },
-}
-
-impl ExecError {
-    /// The exit status that stands for it, as in systemd.exec(5).
-    pub fn status(&self) -> u8 {
-        match self {
-            ExecError::Environment { .. } | ExecError::Nul(_) | ExecError::Gone => 203,
-            ExecError::Spawn { status, .. } => *status,
-        }
-    }
+/// A process that runs its program.
+#[derive(Debug)]
+pub struct Spawned {
+    /// Its number.
+    pub pid: i32,
+    /// A descriptor of it, readable when it has ended.
+    pub pidfd: OwnedFd,
+    /// What could not be done as the unit says and was no reason not to start it, in words.
+    pub notes: Vec<String>,
 }
 
 impl Context {
-    /// Reads a unit.
+    /// Reads a unit. What is not understood becomes a note at each start.
     pub fn read(unit: &Unit) -> Context {
-        let Some(section) = unit.name.kind().section() else { return Context::default() };
-        let mut context = Context::default();
-        for setting in unit.settings.iter().filter(|setting| setting.section == section) {
-            match (setting.directive, &setting.value) {
-                ("Environment", Value::Environment(pairs)) => context.environment.extend(pairs.clone()),
-                ("EnvironmentFile", Value::EnvironmentFile(file)) => context.files.push(file.clone()),
-                ("WorkingDirectory", Value::Text(path)) => context.directory = Some(path.clone()),
-                _ => {}
-            }
+        let Some(mut reader) = Reader::new(unit) else { return Context::default() };
+        let reader = &mut reader;
+        let scheduling = Scheduling::read(reader);
+        let mut namespaces = Namespaces::read(reader);
+        let mut restrictions = Restrictions::read(reader, &namespaces, scheduling.personality());
+        let mut rights = Rights::read(reader);
+        let who = Who::read(reader);
+        if who.passing {
+            namespaces.for_passing_user();
+            restrictions.for_passing_user();
+            rights.no_new_privileges = true;
         }
-        context
-    }
-
-    /// Makes ready what one start needs.
-    ///
-    /// # Errors
-    /// What the unit needs is not there.
-    pub fn prepare(&self) -> Result<Prepared, ExecError> {
-        let mut environment = BTreeMap::from([("PATH".to_owned(), PATH.to_owned())]);
-        environment.extend(self.environment.clone());
-        for file in &self.files {
-            match fs::read_to_string(&file.path) {
-                Ok(text) => environment.extend(text.lines().filter_map(assignment)),
-                Err(_) if file.optional => {}
-                Err(source) => return Err(ExecError::Environment { path: file.path.clone(), source }),
-            }
-        }
-        Ok(Prepared { environment, directory: self.directory.clone(), notes: Vec::new() })
-    }
-
-    /// Removes what was only for the time of the run.
-    pub fn clean(&self) {}
-}
-
-impl Prepared {
-    /// Makes a process.
-    ///
-    /// # Errors
-    /// What could not be done.
-    pub fn spawn(&self, command: &Command, attach: &Attach<'_>) -> Result<Spawned, ExecError> {
-        let mut variables = self.environment.clone();
-        variables.extend(attach.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        let names: Vec<_> = attach.listen.iter().map(|(_, name)| *name).collect();
-        if !names.is_empty() {
-            variables.insert("LISTEN_FDS".to_owned(), names.len().to_string());
-            variables.insert("LISTEN_FDNAMES".to_owned(), names.join(":"));
-        }
-        let arguments = command.substituted(|name| variables.get(name).map(String::as_str));
-        let arguments = arguments.into_iter().map(text).collect::<Result<_, _>>()?;
-        let programs: Vec<String> = if command.program.starts_with('/') {
-            vec![command.program.clone()]
-        } else {
-            PATH.split(':').map(|folder| format!("{folder}/{}", command.program)).collect()
+        rights.without(namespaces.without());
+        let mut settings = Settings {
+            name: reader.name().to_owned(),
+            environment: Environment::read(reader),
+            folders: Folders::read(reader),
+            streams: Streams::read(reader),
+            calls: Calls::read(reader),
+            scheduling,
+            namespaces,
+            restrictions,
+            rights,
+            who,
+            directory: reader.text("WorkingDirectory").map(str::to_owned),
+            umask: reader.mode("UMask").unwrap_or(0o022),
+            ignore_pipe: reader.flag("IgnoreSIGPIPE") != Some(false),
+            keyring: match reader.text("KeyringMode") {
+                Some("shared") => Keyring::Shared,
+                Some("inherit") => Keyring::Inherit,
+                _ => Keyring::Private,
+            },
+            rights_at_start_only: reader.is("PermissionsStartOnly"),
+            root_at_start_only: reader.is("RootDirectoryStartOnly"),
+            problems: Vec::new(),
         };
-        let mut launch = Launch::new(text(programs[0].clone())?, arguments);
-        for program in &programs[1..] {
-            launch.or_program(text(program.clone())?);
+        settings.problems = std::mem::take(&mut reader.problems);
+        Context { settings: Arc::new(settings), run: Arc::default() }
+    }
+
+    /// Where the streams come from and go to; what goes to the log the caller attaches.
+    pub fn streams(&self) -> &Streams {
+        &self.settings.streams
+    }
+
+    /// What in the unit was not understood, in words.
+    pub fn problems(&self) -> &[String] {
+        &self.settings.problems
+    }
+
+    /// Makes ready what one start needs: looks the user up, makes folders, reads files of variables.
+    ///
+    /// # Errors
+    /// What the unit needs is not there. What was made stays until [`Context::clean`].
+    pub fn prepare(&self) -> Result<Prepared, ExecError> {
+        let settings = &self.settings;
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = settings.problems.clone();
+        let capabilities = this::capabilities().unwrap_or_default();
+        let found = settings.who.find(&settings.name, &mut run.user)?;
+        // Where nobody else is named, all is the supervisor's own.
+        let owner = Owner {
+            uid: found.identity.uid.unwrap_or_else(|| nix::unistd::geteuid().as_raw()),
+            gid: found.identity.gid.unwrap_or_else(|| nix::unistd::getegid().as_raw()),
+            passing: settings.who.passing,
+        };
+        let mut own = found.variables;
+        own.extend(settings.folders.make(owner)?);
+        own.extend(settings.streams.variables());
+        let variables = settings.environment.prepare(own, &mut notes)?;
+        if settings.namespaces.tmp && run.tmp.is_none() {
+            run.tmp = Some(temporary::make(&settings.name)?);
         }
-        let pairs = variables.iter().map(|(name, value)| text(format!("{name}={value}")));
-        launch.environment(pairs.collect::<Result<_, _>>()?);
-        if !names.is_empty() {
-            launch.pid_variable(text("LISTEN_PID".to_owned())?);
-        }
-        launch.descriptor(attach.stdin).descriptor(attach.stdout).descriptor(attach.stderr);
-        for (descriptor, _) in attach.listen {
-            launch.descriptor(*descriptor);
-        }
-        if let Some(group) = attach.group {
-            use std::os::fd::{AsFd, AsRawFd};
-            if let Some(folder) = &group.clone_into {
-                launch.group(folder.as_fd());
-            }
-            for join in &group.joins {
-                let step = Step::JoinGroup(join.file.as_raw_fd());
-                if join.required {
-                    launch.step(step)
-                } else {
-                    launch.lenient(step)
-                };
-            }
-        }
-        launch.step(Step::Descriptors).step(Step::Session).step(Step::Signals { ignore_pipe: true });
-        if let Some(directory) = &self.directory {
-            let (optional, path) =
-                directory.strip_prefix('-').map_or((false, &**directory), |path| (true, path));
-            let step = Step::Directory(text(if path == "~" { "/root" } else { path }.to_owned())?);
-            if optional {
-                launch.lenient(step)
-            } else {
-                launch.step(step)
-            };
-        }
-        launch.spawn().map_err(|source| {
-            let (step, status) = match source.at() {
-                At::Exec => (format!("execute {}", command.program), 203),
-                At::Clone => ("make a process".to_owned(), 219),
-                At::Step(place) => match launch.step_at(place) {
-                    Some(Step::Directory(path)) => (format!("work in {}", path.to_string_lossy()), 200),
-                    Some(step) => (step.name().to_owned(), 1),
-                    None => ("make a process".to_owned(), 1),
-                },
-            };
-            ExecError::Spawn { step, source, status }
+        Ok(Prepared {
+            settings: settings.clone(),
+            variables,
+            identity: found.identity,
+            home: found.home,
+            tmp: run.tmp.clone(),
+            capabilities,
+            notes,
         })
     }
-}
 
-fn text(text: String) -> Result<CString, ExecError> {
-    CString::new(text.clone()).map_err(|_| ExecError::Nul(text))
-}
+    /// Removes what was only for the time of the run: folders in `/run`, temporary files of its own, the number of a
+    /// user that passes.
+    pub fn clean(&self) {
+        self.clean_up(false);
+    }
 
-/// A line of a file of variables.
-fn assignment(line: &str) -> Option<(String, String)> {
-    let (name, value) = line.trim().split_once('=').filter(|(name, _)| !name.starts_with('#'))?;
-    Some((name.to_owned(), value.trim_matches(['"', '\'']).to_owned()))
+    /// The same between two runs, when the unit starts again by itself: what `RuntimeDirectoryPreserve=restart` keeps
+    /// stays.
+    pub fn clean_for_restart(&self) {
+        self.clean_up(true);
+    }
+
+    fn clean_up(&self, restarts: bool) {
+        self.settings.folders.clean(restarts);
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folders) = run.tmp.take() {
+            temporary::remove(&folders);
+        }
+        run.user = None;
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use perigee_cgroup::{Controller, Group, Watch, group_path};
 use perigee_journal::Priority;
-use perigee_process::{Spawned, pidfd};
+use perigee_process::pidfd;
 use perigee_units::machine::{Event, Outcome, UnitId};
 use perigee_units::service::{Exec, Life, Role, Service};
 use perigee_units::unit::{Unit, Value};
@@ -15,7 +15,7 @@ use perigee_units::value::Signal;
 use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
-use crate::exec::{Attach, Context, ExecError, Prepared};
+use crate::exec::{Attach, Context, ExecError, Input, Prepared, Spawned};
 
 /// A service at work.
 #[derive(Debug)]
@@ -136,6 +136,7 @@ impl Supervisor {
             Ok(spawned) => {
                 let pid = spawned.pid as u32;
                 self.processes.add(pid, unit);
+                spawned.notes.into_iter().for_each(|note| self.table.get_mut(unit).note(note));
                 let Some(service) = self.table.service(unit) else { return };
                 let slot = if role == Role::Main { &mut service.main } else { &mut service.control };
                 *slot = Some((pid, spawned.pidfd));
@@ -193,17 +194,27 @@ impl Supervisor {
             }
             listen.extend(service.stored.iter().map(|(name, fd)| (fd.as_fd(), name.as_str())));
         }
+        // Where input comes from a socket, it is the connection, or the only socket that there is.
+        let input = (service.context.streams().input == Input::Socket).then(|| listen.first()).flatten();
         let attach = Attach {
-            stdin: null,
+            stdin: input.map_or(null, |(fd, _)| *fd),
             stdout,
             stderr,
             listen: &listen,
             variables: &variables,
             group: group.as_ref(),
         };
-        match &service.prepared {
-            Some(prepared) => prepared.spawn(command, &attach),
-            None => service.context.prepare()?.spawn(command, &attach),
+        let anew;
+        let prepared = match &service.prepared {
+            Some(prepared) => prepared,
+            None => {
+                anew = service.context.prepare()?;
+                &anew
+            }
+        };
+        match exec {
+            Exec::Start => prepared.spawn(command, &attach),
+            _ => prepared.spawn_beside(command, &attach),
         }
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod exec;
 mod finding;
 mod installing;
 mod loading;

@@ -116,6 +116,12 @@ impl Unit {
                 self.settings.retain(|s| {
                     s.section != section || !directive::takes_back(section, directive.name, s.directive)
                 });
+                // Here nothing is not the same as nothing said: it leaves no capability at all.
+                if directive.name == "CapabilityBoundingSet" {
+                    let carried_out = directive.fate == Fate::CarriedOut;
+                    let (directive, value) = (directive.name, Value::Words(Vec::new()));
+                    self.settings.push(Setting { section, directive, value, file, line, carried_out });
+                }
                 continue;
             }
             match directive.kind.parse(&assignment.value, scope) {

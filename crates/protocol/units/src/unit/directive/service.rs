@@ -1,7 +1,7 @@
 //! What stands in `[Service]` alone.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{CONFINE, OBSOLETE, RUN, SOCKETS, USB};
+use super::fate::{OBSOLETE, RUN, SOCKETS, USB};
 use super::kind::Kind::{self, Bool, Choice, Command, Number, Path, RunPath, Span, Statuses, Text, Units};
 use super::{Directive, row};
 
@@ -45,8 +45,8 @@ pub(super) const SERVICE: &[Directive] = &[
     row("RuntimeRandomizedExtraSec", Span, RUN),
     row("WatchdogSec", Span, CarriedOut),
     row("NotifyAccess", Choice(&["none", "main", "exec", "all"]), CarriedOut),
-    row("PermissionsStartOnly", Bool, RUN),
-    row("RootDirectoryStartOnly", Bool, CONFINE),
+    row("PermissionsStartOnly", Bool, CarriedOut),
+    row("RootDirectoryStartOnly", Bool, CarriedOut),
     row("NonBlocking", Bool, SOCKETS),
     row("Sockets", Units, SOCKETS),
     row("FileDescriptorStoreMax", Number(0, u32::MAX as i64), SOCKETS),

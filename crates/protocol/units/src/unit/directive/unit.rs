@@ -1,7 +1,7 @@
 //! `[Unit]` and `[Install]`.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{ACTION, CONDITION, ENABLE, FOR_PEOPLE, ISOLATE, NAMESPACE, ORDER};
+use super::fate::{ACTION, CONDITION, ENABLE, FOR_PEOPLE, ISOLATE, JOINED, ORDER};
 use super::kind::Kind::{
     self, Bool, Choice, Condition, Number, PathCondition, Paths, Span, Text, Units, Words,
 };
@@ -47,7 +47,7 @@ pub(super) const UNIT: &[Directive] = &[
     row("ReloadPropagatedFrom", Units, CarriedOut),
     row("PropagatesStopTo", Units, CarriedOut),
     row("StopPropagatedFrom", Units, CarriedOut),
-    row("JoinsNamespaceOf", Units, NAMESPACE),
+    row("JoinsNamespaceOf", Units, JOINED),
     row("RequiresMountsFor", Paths, ORDER),
     row("StopWhenUnneeded", Bool, ORDER),
     row("RefuseManualStart", Bool, ORDER),

@@ -1,0 +1,41 @@
+//! Folders of a unit's own for `/tmp` and `/var/tmp`: `PrivateTmp=`.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::ExecError;
+
+/// Makes both, which only the superuser can come to from outside.
+pub(super) fn make(unit: &str) -> Result<[PathBuf; 2], ExecError> {
+    let made = make_in("/tmp", unit).and_then(|tmp| match make_in("/var/tmp", unit) {
+        Ok(var_tmp) => Ok([tmp, var_tmp]),
+        Err(error) => {
+            remove(&[tmp]);
+            Err(error)
+        }
+    });
+    let path = "/tmp/perigee-private-…".to_owned();
+    made.map_err(|source| ExecError::Folder { path, directive: "PrivateTmp", source })
+}
+
+/// `/tmp/perigee-private-UNIT-RANDOM/tmp`: nobody else can have made it before, and the outer folder keeps others out
+/// while the inner one is open to every user of the unit.
+fn make_in(base: &str, unit: &str) -> io::Result<PathBuf> {
+    let random = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+    let outer = Path::new(base).join(format!("perigee-private-{unit}-{}", random.trim()));
+    DirBuilder::new().mode(0o700).create(&outer)?;
+    let inner = outer.join("tmp");
+    DirBuilder::new().mode(0o1777).create(&inner)?;
+    fs::set_permissions(&inner, Permissions::from_mode(0o1777))?;
+    Ok(inner)
+}
+
+/// Removes them with all that is in them.
+pub(super) fn remove(folders: &[PathBuf]) {
+    for outer in folders.iter().filter_map(|inner| inner.parent()) {
+        // What cannot be removed is cleaned up with the rest of /tmp.
+        let _ = fs::remove_dir_all(outer);
+    }
+}
