@@ -321,7 +321,7 @@ pub(crate) fn pids_in(dir: &Path) -> Result<Vec<i32>, GroupError> {
     }
 }
 
-fn remove(dir: &Path, deadline: Instant) -> Result<(), GroupError> {
+pub(crate) fn remove(dir: &Path, deadline: Instant) -> Result<(), GroupError> {
     loop {
         match fs::remove_dir(dir) {
             Ok(()) => return Ok(()),

@@ -29,6 +29,8 @@ struct Inner {
     tracker: Option<usize>,
     /// What is missing, in words.
     reasons: Vec<String>,
+    /// The base is one that we have made ourselves.
+    made: bool,
 }
 
 /// A group that was found.
@@ -61,6 +63,7 @@ impl Hierarchy {
                 legacy: Vec::new(),
                 tracker: None,
                 reasons: vec![reason.into()],
+                made: false,
             }),
         }
     }
@@ -78,10 +81,10 @@ impl Hierarchy {
                 Err(reason) => reasons.push(reason),
             }
         }
-        Hierarchy::of_trees(usable, reasons)
+        Hierarchy::of_trees(usable, reasons, false)
     }
 
-    fn of_trees(usable: Vec<Tree>, mut reasons: Vec<String>) -> Hierarchy {
+    fn of_trees(usable: Vec<Tree>, mut reasons: Vec<String>, made: bool) -> Hierarchy {
         let (unified, legacy): (Vec<_>, Vec<_>) = usable.into_iter().partition(|tree| tree.unified);
         let unified = unified.into_iter().next();
         let of_tree = |tree: &Tree| fs::read_to_string(tree.base_dir().join("cgroup.controllers"));
@@ -100,7 +103,7 @@ impl Hierarchy {
         if mode == Mode::None && reasons.is_empty() {
             reasons.push("none are mounted".to_owned());
         }
-        let inner = Inner { mode, unified, unified_controllers, legacy, tracker, reasons };
+        let inner = Inner { mode, unified, unified_controllers, legacy, tracker, reasons, made };
         Hierarchy { inner: Arc::new(inner) }
     }
 
@@ -125,7 +128,27 @@ impl Hierarchy {
         if let Some(tree) = moved.iter().find(|tree| tree.unified) {
             crate::group::enable(tree, "", &Controller::ALL);
         }
-        Ok(Hierarchy::of_trees(moved, self.inner.reasons.clone()))
+        Ok(Hierarchy::of_trees(moved, self.inner.reasons.clone(), true))
+    }
+
+    /// Removes the base itself, after all that is in it: for who has made it by [`Hierarchy::below`].
+    ///
+    /// # Errors
+    /// Processes are still in it, or it is not ours to remove.
+    pub fn remove(&self) -> Result<(), GroupError> {
+        if !self.inner.made {
+            return Err(GroupError::Unavailable("the base was there before us".to_owned()));
+        }
+        let mut dirs = vec![self.tracker()?.base_dir()];
+        dirs.extend(self.inner.unified.iter().chain(&self.inner.legacy).map(Tree::base_dir));
+        let deadline = std::time::Instant::now() + crate::PATIENCE;
+        let mut result = Ok(());
+        for dir in dirs {
+            for dir in crate::group::nested(dir)?.into_iter().rev() {
+                result = crate::group::remove(&dir, deadline).and(result);
+            }
+        }
+        result
     }
 
     /// How control groups are set up here.

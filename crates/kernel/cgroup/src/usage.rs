@@ -4,42 +4,61 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::detect::Controller;
 use crate::{Group, Mode};
 
 /// What a group, with all below it, has used. What is not counted here is none.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
     /// Octets of memory now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
     /// The most octets of memory so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_peak: Option<u64>,
+    /// The most octets of memory that it may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_max: Option<u64>,
     /// Octets of swap space now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub swap: Option<u64>,
     /// Time of processors, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_microseconds: Option<u64>,
     /// Time for which it was held back by a quota, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub throttled_microseconds: Option<u64>,
     /// Processes and threads now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tasks: Option<u64>,
+    /// The most processes and threads that it may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tasks_max: Option<u64>,
     /// How often a process could not be made because of `TasksMax=`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tasks_refused: Option<u64>,
     /// Octets that went to and from devices.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub io: Option<Io>,
     /// How often the kernel has killed one of its processes because memory was over.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub oom_kills: Option<u64>,
     /// How long it has waited for processors.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_pressure: Option<Pressure>,
     /// How long it has waited for memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_pressure: Option<Pressure>,
     /// How long it has waited for devices.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub io_pressure: Option<Pressure>,
 }
 
 /// What went to and from devices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Io {
     /// Octets that were read.
     pub read: u64,
@@ -52,7 +71,7 @@ pub struct Io {
 }
 
 /// Pressure stall information: how long tasks have waited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pressure {
     /// At least one task waited.
     pub some: Share,
@@ -60,16 +79,16 @@ pub struct Pressure {
     pub full: Share,
 }
 
-/// A share of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+/// A share of time, in hundredths of a percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// Percent of the last 10 s.
-    pub avg10: f64,
-    /// Percent of the last minute.
-    pub avg60: f64,
-    /// Percent of the last five minutes.
-    pub avg300: f64,
-    /// Microseconds in all.
+    /// Of the last 10 s.
+    pub avg10_hundredths: u32,
+    /// Of the last minute.
+    pub avg60_hundredths: u32,
+    /// Of the last five minutes.
+    pub avg300_hundredths: u32,
+    /// Microseconds of it in all.
     pub total_microseconds: u64,
 }
 
@@ -99,11 +118,13 @@ impl Usage {
     fn take_unified(&mut self, dir: &Path) {
         self.memory = number(&dir.join("memory.current"));
         self.memory_peak = number(&dir.join("memory.peak"));
+        self.memory_max = number(&dir.join("memory.max"));
         self.swap = number(&dir.join("memory.swap.current"));
         self.oom_kills = field(&dir.join("memory.events"), "oom_kill");
         self.cpu_microseconds = field(&dir.join("cpu.stat"), "usage_usec");
         self.throttled_microseconds = field(&dir.join("cpu.stat"), "throttled_usec");
         self.tasks = number(&dir.join("pids.current"));
+        self.tasks_max = number(&dir.join("pids.max"));
         self.tasks_refused = field(&dir.join("pids.events"), "max");
         if let Ok(text) = fs::read_to_string(dir.join("io.stat")) {
             self.io = Some(io_unified(&text));
@@ -115,6 +136,8 @@ impl Usage {
             Controller::Memory => {
                 self.memory = number(&dir.join("memory.usage_in_bytes"));
                 self.memory_peak = number(&dir.join("memory.max_usage_in_bytes"));
+                // No limit is the largest number of pages that the kernel can count.
+                self.memory_max = number(&dir.join("memory.limit_in_bytes")).filter(|most| *most < 1 << 62);
                 let both = number(&dir.join("memory.memsw.usage_in_bytes"));
                 self.swap = both.zip(self.memory).map(|(both, memory)| both.saturating_sub(memory));
                 self.oom_kills = field(&dir.join("memory.oom_control"), "oom_kill");
@@ -130,6 +153,7 @@ impl Usage {
             }
             Controller::Pids => {
                 self.tasks = number(&dir.join("pids.current"));
+                self.tasks_max = number(&dir.join("pids.max"));
                 self.tasks_refused = field(&dir.join("pids.events"), "max");
             }
             Controller::Io => {
@@ -200,10 +224,16 @@ fn pressure(path: &Path) -> Option<Pressure> {
     let share = |kind: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix(' '))?;
         let value = |name: &str| line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-        let percent = |name: &str| value(name).and_then(|value| value.parse().ok()).unwrap_or(0.0);
+        // Always with two decimals.
+        let share =
+            |name: &str| value(name).and_then(|value| value.replace('.', "").parse().ok()).unwrap_or(0);
         let total_microseconds = value("total")?.parse().ok()?;
-        let (avg10, avg60, avg300) = (percent("avg10"), percent("avg60"), percent("avg300"));
-        Some(Share { avg10, avg60, avg300, total_microseconds })
+        Some(Share {
+            avg10_hundredths: share("avg10"),
+            avg60_hundredths: share("avg60"),
+            avg300_hundredths: share("avg300"),
+            total_microseconds,
+        })
     };
     Some(Pressure { some: share("some")?, full: share("full").unwrap_or_default() })
 }
@@ -218,6 +248,8 @@ mod tests {
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect(name);
         write("memory.current", "4096\n");
         write("memory.peak", "8192\n");
+        write("memory.max", "max\n");
+        write("pids.max", "12\n");
         write("memory.events", "low 0\noom 3\noom_kill 2\noom_group_kill 1\n");
         write("cpu.stat", "usage_usec 1500000\nuser_usec 1\nthrottled_usec 7\n");
         write("pids.current", "3\n");
@@ -232,6 +264,7 @@ mod tests {
             cpu_microseconds: Some(1_500_000),
             throttled_microseconds: Some(7),
             tasks: Some(3),
+            tasks_max: Some(12),
             tasks_refused: Some(9),
             oom_kills: Some(2),
             io: Some(io),
@@ -248,7 +281,11 @@ mod tests {
         let text = "some avg10=1.50 avg60=0.25 avg300=0.00 total=12345\nfull avg10=0.50 avg60=0.00 avg300=0.00 total=99\n";
         fs::write(&path, text).expect("written");
         let read = pressure(&path).expect("pressure");
-        assert_eq!((read.some.avg10, read.some.avg60, read.some.total_microseconds), (1.5, 0.25, 12_345));
+        let some = read.some;
+        assert_eq!(
+            (some.avg10_hundredths, some.avg60_hundredths, some.total_microseconds),
+            (150, 25, 12_345)
+        );
         assert_eq!(read.full.total_microseconds, 99);
         fs::write(&path, "nonsense\n").expect("written");
         assert_eq!(pressure(&path), None);

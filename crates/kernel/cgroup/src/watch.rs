@@ -60,8 +60,8 @@ impl Watcher {
         }
     }
 
-    /// The groups that are empty now, of those that have changed since the last call. Call it when the descriptor can
-    /// be read; it never blocks.
+    /// The groups that are empty now, of those that have changed since the last call; one may be told more than
+    /// once. Call it when the descriptor can be read; it never blocks.
     pub fn emptied(&mut self) -> Vec<Watch> {
         let mut changed = Vec::new();
         let mut all = false;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use perigee_units::value::Amount;
 
 use crate::hierarchy::write;
-use crate::{Controller, Group, Hierarchy, Mode, Unmet};
+use crate::{Controller, Group, GroupError, Hierarchy, Mode, Unmet};
 
 pub use machine::Machine;
 use settings::Setting;
@@ -119,6 +119,20 @@ impl Limits {
 }
 
 impl Group {
+    /// Makes the group where these limits need it, as [`Group::create`], and sets them, as [`Group::apply`].
+    ///
+    /// # Errors
+    /// Processes in it could not be tracked.
+    pub fn establish(
+        &self,
+        limits: &Limits,
+        before: Option<&Limits>,
+        machine: &Machine,
+    ) -> Result<Vec<Unmet>, GroupError> {
+        self.create(&limits.controllers())?;
+        Ok(self.apply(limits, before, machine))
+    }
+
     /// Sets the limits of the group, which must be there, and returns those that do not hold, with the reason. Limits
     /// that were set `before` and no longer are, are lifted.
     pub fn apply(&self, limits: &Limits, before: Option<&Limits>, machine: &Machine) -> Vec<Unmet> {

@@ -106,16 +106,14 @@ fn emptiness_is_told() {
         told.extend(watcher.emptied());
         !told.is_empty()
     });
-    assert_eq!(told, [watch.expect("version 2")]);
+    let watch = watch.expect("version 2");
+    assert!(told.iter().all(|told| *told == watch), "{told:?}");
     watcher.remove(watched);
     children[1].kill().expect("killed");
     children[1].wait().expect("ended");
-    told.clear();
-    until("the slice is empty", || {
-        told.extend(watcher.emptied());
-        !told.is_empty()
-    });
-    assert_eq!(told, [slice.expect("version 2")]);
+    let slice = slice.expect("version 2");
+    // The first may be told again: the kernel speaks of the same change more than once.
+    until("the slice is empty", || watcher.emptied().contains(&slice));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use perigee_cgroup::Usage;
 use perigee_units::machine::{Cause, JobOutcome, State, Verb};
 use serde::{Deserialize, Serialize};
 
@@ -259,6 +260,9 @@ pub struct UnitStatus {
     /// How many tasks it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<u64>,
+    /// What its control group has used, and how long it has waited for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// The identity of this run.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub invocation: String,

@@ -8,6 +8,7 @@ mod bus;
 mod carry_out;
 mod clock;
 mod connections;
+mod groups;
 mod logging;
 mod mounts;
 mod notify;
@@ -38,6 +39,7 @@ use crate::trigger::mount::MountTable;
 use crate::trigger::timer::Timers;
 
 use connections::Connections;
+use groups::Slices;
 use logging::Log;
 use notify::NotifySocket;
 use processes::Processes;
@@ -123,6 +125,7 @@ pub struct Supervisor {
     groups: Hierarchy,
     watcher: Option<Watcher>,
     watches: BTreeMap<Watch, UnitId>,
+    slices: Slices,
     /// Services that wait for their last process where nothing tells of it.
     emptying: BTreeSet<UnitId>,
     /// Forking services whose main process is looked for, since when.
@@ -202,6 +205,7 @@ impl Supervisor {
             table: Table::default(),
             processes: Processes::default(),
             watches: BTreeMap::new(),
+            slices: Slices::read(),
             emptying: BTreeSet::new(),
             seeking: BTreeMap::new(),
             history: History::default(),

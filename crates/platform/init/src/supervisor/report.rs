@@ -111,7 +111,8 @@ impl Supervisor {
             status.invocation.clone_from(&service.invocation);
             status.group = service.group.as_ref().map(|group| group.path().to_owned());
             let pids = service.group.as_ref().and_then(|group| group.processes().ok()).unwrap_or_default();
-            status.tasks = service.group.as_ref().and_then(|group| group.usage().tasks);
+            status.usage = service.group.as_ref().map(perigee_cgroup::Group::usage);
+            status.tasks = status.usage.as_ref().and_then(|usage| usage.tasks);
             status.processes = pids.into_iter().take(MOST_PROCESSES).map(process).collect();
         }
         status

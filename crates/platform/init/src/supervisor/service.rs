@@ -4,14 +4,15 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use perigee_cgroup::{Controller, Group, Watch, group_path};
+use perigee_cgroup::{Group, Watch};
 use perigee_journal::Priority;
 use perigee_process::pidfd;
 use perigee_units::machine::{Event, Outcome, UnitId};
 use perigee_units::service::{Exec, Life, Role, Service};
-use perigee_units::unit::{Unit, Value};
+use perigee_units::unit::Unit;
 use perigee_units::value::Signal;
 
+use super::groups::Wants;
 use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
@@ -22,10 +23,10 @@ use crate::exec::{Attach, Context, ExecError, Input, Prepared, Spawned};
 pub(super) struct ServiceWork {
     pub(super) life: Life,
     context: Context,
-    slice: String,
+    pub(super) wants: Wants,
     prepared: Option<Prepared>,
     pub(super) group: Option<Group>,
-    watch: Option<Watch>,
+    pub(super) watch: Option<Watch>,
     pub(super) main: Option<(u32, OwnedFd)>,
     control: Option<(u32, OwnedFd)>,
     /// Descriptors that the service has given to be kept, with their names.
@@ -43,7 +44,7 @@ impl ServiceWork {
         ServiceWork {
             life: Life::new(service),
             context: Context::read(unit),
-            slice: slice(unit),
+            wants: Wants::read(unit),
             prepared: None,
             group: None,
             watch: None,
@@ -60,6 +61,7 @@ impl ServiceWork {
     pub(super) fn declared(&mut self, unit: &Unit, service: Arc<Service>) {
         self.life.declared(service);
         self.context = Context::read(unit);
+        self.wants.declared(unit);
     }
 
     /// A process has been reaped: its number may be another's from now on.
@@ -67,14 +69,6 @@ impl ServiceWork {
         for slot in [&mut self.main, &mut self.control] {
             slot.take_if(|(known, _)| *known == pid);
         }
-    }
-}
-
-/// `Slice=`, or `system.slice`.
-fn slice(unit: &Unit) -> String {
-    match unit.last("Service", "Slice") {
-        Some(Value::Units(names)) if !names.is_empty() => names[0].to_string(),
-        _ => "system.slice".to_owned(),
     }
 }
 
@@ -101,33 +95,6 @@ impl Supervisor {
                 self.machine.event(unit, Event::Ended(Outcome::ExitCode(error.status())), now());
             }
         }
-    }
-
-    /// The control group of a service, and its watch.
-    fn make_group(&mut self, unit: UnitId, name: &str) -> Option<Group> {
-        let service = self.table.service(unit)?;
-        if let Some(group) = service.group.take().filter(Group::exists) {
-            return Some(group);
-        }
-        let slice = service.slice.clone();
-        let made = group_path(&slice, name)
-            .and_then(|path| self.groups.group(&path))
-            .and_then(|group| group.create(&[Controller::Pids, Controller::Memory]).map(|()| group));
-        let group = match made {
-            Ok(group) => group,
-            Err(error) => {
-                self.table.get_mut(unit).note(format!("no control group: {error}"));
-                return None;
-            }
-        };
-        let watch = self.watcher.as_mut().and_then(|watcher| watcher.add(&group).ok().flatten());
-        if let Some(watch) = watch {
-            self.watches.insert(watch, unit);
-        }
-        if let Some(service) = self.table.service(unit) {
-            service.watch = watch;
-        }
-        Some(group)
     }
 
     /// Makes the process of a command.
@@ -365,19 +332,7 @@ impl Supervisor {
         (service.main, service.control, service.prepared) = (None, None, None);
         service.output = None;
         service.context.clean();
-        let watch = service.watch.take();
-        if let Some(group) = service.group.take() {
-            // What has processes left stays, and is tried again at the next start.
-            if group.remove().is_err() {
-                service.group = Some(group);
-            }
-        }
-        if let Some(watch) = watch {
-            self.watches.remove(&watch);
-            if let Some(watcher) = &mut self.watcher {
-                watcher.remove(watch);
-            }
-        }
+        self.leave_group(unit);
     }
 }
 

@@ -229,6 +229,7 @@ impl Supervisor {
             // A unit that cannot be had any more stays as it was read.
             let _ = self.load_anew(std::slice::from_ref(&name), true);
         }
+        self.limit_anew();
     }
 
     /// Loads the first unit, and asks for it.

@@ -4,6 +4,7 @@
 
 mod exec;
 mod finding;
+mod groups;
 mod installing;
 mod loading;
 mod logging;
