@@ -71,7 +71,9 @@ impl Limits {
             cpu_weight: weight,
             cpu_shares: number("CPUShares"),
             tasks_max: tasks_max.or((!slice).then_some(DEFAULT_TASKS)),
-            io_weight: number("IOWeight"),
+            // 500 was usual where 100 is now.
+            io_weight: number("IOWeight")
+                .or(number("BlockIOWeight").map(|weight| (weight / 5).clamp(1, 10_000))),
             cpus,
             memory_nodes,
             delegate: delegate(unit, section),

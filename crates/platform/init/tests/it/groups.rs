@@ -122,6 +122,7 @@ fn a_supervisor() {
         target: UnitName::parse("default.target").unwrap(),
         is_first: false,
         console: true,
+        log: None,
     };
     Supervisor::new(settings).unwrap().run().unwrap();
 }

@@ -148,18 +148,10 @@ fn clocks_that_wake_a_machine() {
     let unit = timer("a.timer", "OnActiveSec=50ms\nWakeSystem=yes\n");
     timers.start(name("a.timer"), unit, false, now().unwrap()).unwrap();
     let notes = timers.notes();
-<<<<<<< HEAD
     if timers.fds().len() == 5 {
         assert!(notes.is_empty());
     } else {
         assert!(notes[0].starts_with("WakeSystem=: "), "without the right to it that is told: {notes:?}");
-=======
-    match timers.fds().len() {
-        5 => assert!(notes.is_empty()),
-        _ => {
-            assert!(notes[0].starts_with("WakeSystem=: "), "without the right to it that is told: {notes:?}");
-        }
->>>>>>> 81c6208 (Limit units and their slices by their control groups, from the first process on and after each reload; show what they use)
     }
     assert_eq!(wait(&mut timers).len(), 1);
 }

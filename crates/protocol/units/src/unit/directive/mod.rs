@@ -35,7 +35,7 @@ const fn row(name: &'static str, kind: Kind, fate: Fate) -> Directive {
 
 /// Older names of directives, and those that have moved to another section: in section, name; section, name. An
 /// empty section is any that has the new name.
-const RENAMED: [(&str, &str, &str, &str); 15] = [
+const RENAMED: [(&str, &str, &str, &str); 16] = [
     ("Unit", "BindTo", "Unit", "BindsTo"),
     ("Unit", "PropagateReloadTo", "Unit", "PropagatesReloadTo"),
     ("Unit", "PropagateReloadFrom", "Unit", "ReloadPropagatedFrom"),
@@ -48,6 +48,7 @@ const RENAMED: [(&str, &str, &str, &str); 15] = [
     ("Service", "FailureAction", "Unit", "FailureAction"),
     ("Service", "RebootArgument", "Unit", "RebootArgument"),
     ("", "MemoryLimit", "", "MemoryMax"),
+    ("", "BlockIOAccounting", "", "IOAccounting"),
     ("", "ReadWriteDirectories", "", "ReadWritePaths"),
     ("", "ReadOnlyDirectories", "", "ReadOnlyPaths"),
     ("", "InaccessibleDirectories", "", "InaccessiblePaths"),
@@ -103,19 +104,19 @@ pub fn sections(unit: UnitKind) -> Vec<&'static str> {
 
 /// The tables of a section.
 pub fn tables(section: &str) -> Vec<&'static [Directive]> {
-    let process: [&[Directive]; 3] = [exec::EXEC, exec::KILL, resources::RESOURCES];
+    let process: [&[Directive]; 3] = [exec::EXEC, exec::KILL, &resources::ELSEWHERE];
     match section {
         "Unit" => vec![unit::UNIT, unit::CONDITIONS],
         "Install" => vec![unit::INSTALL],
-        "Service" => [&[service::SERVICE], &process[..]].concat(),
+        "Service" => vec![service::SERVICE, exec::EXEC, exec::KILL, &resources::RESOURCES],
         "Socket" => [&[triggers::SOCKET], &process[..]].concat(),
         "Mount" => [&[triggers::MOUNT], &process[..]].concat(),
         "Swap" => [&[triggers::SWAP], &process[..]].concat(),
         "Timer" => vec![triggers::TIMER],
         "Path" => vec![triggers::PATH],
         "Automount" => vec![triggers::AUTOMOUNT],
-        "Slice" => vec![resources::RESOURCES],
-        "Scope" => vec![exec::KILL, resources::RESOURCES, triggers::SCOPE],
+        "Slice" => vec![&resources::RESOURCES],
+        "Scope" => vec![exec::KILL, &resources::ELSEWHERE, triggers::SCOPE],
         _ => Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! Resource control: what every unit with a control group has in common.
 
+use super::fate::Fate::{self, CarriedOut, NotCarriedOut};
 use super::fate::{GROUPS, NETWORK};
 use super::kind::Kind::{self, Amount, Bool, BoolOr, Choice, NumberOr, Percent, Span, Text, Units, Words};
 use super::{Directive, row};
@@ -8,53 +9,75 @@ const WEIGHT: Kind = NumberOr(1, 10_000, &["idle"]);
 /// Of the first control groups; the number is taken as it stands.
 const SHARES: Kind = NumberOr(2, 262_144, &[]);
 
-pub(super) const RESOURCES: &[Directive] = &[
-    row("Slice", Units, GROUPS),
-    row("Delegate", Words, GROUPS),
-    row("DisableControllers", Words, GROUPS),
-    row("AllowedCPUs", Words, GROUPS),
-    row("StartupAllowedCPUs", Words, GROUPS),
-    row("AllowedMemoryNodes", Words, GROUPS),
-    row("StartupAllowedMemoryNodes", Words, GROUPS),
-    row("CPUAccounting", Bool, GROUPS),
-    row("CPUWeight", WEIGHT, GROUPS),
-    row("StartupCPUWeight", WEIGHT, GROUPS),
-    row("CPUShares", SHARES, GROUPS),
-    row("StartupCPUShares", SHARES, GROUPS),
-    row("CPUQuota", Percent, GROUPS),
-    row("CPUQuotaPeriodSec", Span, GROUPS),
-    row("MemoryAccounting", Bool, GROUPS),
-    row("MemoryMin", Amount, GROUPS),
-    row("DefaultMemoryMin", Amount, GROUPS),
-    row("MemoryLow", Amount, GROUPS),
-    row("DefaultMemoryLow", Amount, GROUPS),
-    row("MemoryHigh", Amount, GROUPS),
-    row("MemoryMax", Amount, GROUPS),
-    row("MemorySwapMax", Amount, GROUPS),
-    row("MemoryZSwapMax", Amount, GROUPS),
-    row("TasksAccounting", Bool, GROUPS),
-    row("TasksMax", Amount, GROUPS),
-    row("IOAccounting", Bool, GROUPS),
-    row("IOWeight", WEIGHT, GROUPS),
-    row("StartupIOWeight", WEIGHT, GROUPS),
+const BOOT: Fate = NotCarriedOut("the boot has no limits of its own");
+const CHILDREN: Fate = NotCarriedOut("groups get nothing by default from the one above");
+const OOM_DAEMON: Fate = NotCarriedOut("only the kernel ends units when memory is short");
+const PRESSURE: Fate = NotCarriedOut("units are not told of pressure");
+const SERVICES_ONLY: Fate = NotCarriedOut("only services and slices are limited");
+
+/// For services and slices.
+pub(super) static RESOURCES: [Directive; 55] = ROWS;
+/// For other units that run commands.
+pub(super) static ELSEWHERE: [Directive; 55] = elsewhere(ROWS);
+
+/// What is carried out for services and slices alone.
+const fn elsewhere<const N: usize>(mut rows: [Directive; N]) -> [Directive; N] {
+    let mut at = 0;
+    while at < N {
+        if matches!(rows[at].fate, CarriedOut) {
+            rows[at].fate = SERVICES_ONLY;
+        }
+        at += 1;
+    }
+    rows
+}
+
+const ROWS: [Directive; 55] = [
+    row("Slice", Units, CarriedOut),
+    row("Delegate", Words, CarriedOut),
+    row("DisableControllers", Words, CHILDREN),
+    row("AllowedCPUs", Words, CarriedOut),
+    row("StartupAllowedCPUs", Words, BOOT),
+    row("AllowedMemoryNodes", Words, CarriedOut),
+    row("StartupAllowedMemoryNodes", Words, BOOT),
+    row("CPUAccounting", Bool, CarriedOut),
+    row("CPUWeight", WEIGHT, CarriedOut),
+    row("StartupCPUWeight", WEIGHT, BOOT),
+    row("CPUShares", SHARES, CarriedOut),
+    row("StartupCPUShares", SHARES, BOOT),
+    row("CPUQuota", Percent, CarriedOut),
+    row("CPUQuotaPeriodSec", Span, CarriedOut),
+    row("MemoryAccounting", Bool, CarriedOut),
+    row("MemoryMin", Amount, CarriedOut),
+    row("DefaultMemoryMin", Amount, CHILDREN),
+    row("MemoryLow", Amount, CarriedOut),
+    row("DefaultMemoryLow", Amount, CHILDREN),
+    row("MemoryHigh", Amount, CarriedOut),
+    row("MemoryMax", Amount, CarriedOut),
+    row("MemorySwapMax", Amount, CarriedOut),
+    row("MemoryZSwapMax", Amount, CarriedOut),
+    row("TasksAccounting", Bool, CarriedOut),
+    row("TasksMax", Amount, CarriedOut),
+    row("IOAccounting", Bool, CarriedOut),
+    row("IOWeight", WEIGHT, CarriedOut),
+    row("StartupIOWeight", WEIGHT, BOOT),
     row("IODeviceWeight", Text, GROUPS),
     row("IOReadBandwidthMax", Text, GROUPS),
     row("IOWriteBandwidthMax", Text, GROUPS),
     row("IOReadIOPSMax", Text, GROUPS),
     row("IOWriteIOPSMax", Text, GROUPS),
     row("IODeviceLatencyTargetSec", Text, GROUPS),
-    row("BlockIOAccounting", Bool, GROUPS),
-    row("BlockIOWeight", WEIGHT, GROUPS),
-    row("StartupBlockIOWeight", WEIGHT, GROUPS),
+    row("BlockIOWeight", WEIGHT, CarriedOut),
+    row("StartupBlockIOWeight", WEIGHT, BOOT),
     row("BlockIODeviceWeight", Text, GROUPS),
     row("BlockIOReadBandwidth", Text, GROUPS),
     row("BlockIOWriteBandwidth", Text, GROUPS),
     row("DeviceAllow", Text, GROUPS),
     row("DevicePolicy", Choice(&["auto", "closed", "strict"]), GROUPS),
-    row("ManagedOOMSwap", Choice(&["auto", "kill"]), GROUPS),
-    row("ManagedOOMMemoryPressure", Choice(&["auto", "kill"]), GROUPS),
-    row("ManagedOOMMemoryPressureLimit", Percent, GROUPS),
-    row("ManagedOOMPreference", Choice(&["none", "avoid", "omit"]), GROUPS),
+    row("ManagedOOMSwap", Choice(&["auto", "kill"]), OOM_DAEMON),
+    row("ManagedOOMMemoryPressure", Choice(&["auto", "kill"]), OOM_DAEMON),
+    row("ManagedOOMMemoryPressureLimit", Percent, OOM_DAEMON),
+    row("ManagedOOMPreference", Choice(&["none", "avoid", "omit"]), OOM_DAEMON),
     row("IPAccounting", Bool, NETWORK),
     row("IPAddressAllow", Words, NETWORK),
     row("IPAddressDeny", Words, NETWORK),
@@ -64,5 +87,5 @@ pub(super) const RESOURCES: &[Directive] = &[
     row("SocketBindAllow", Text, NETWORK),
     row("SocketBindDeny", Text, NETWORK),
     row("RestrictNetworkInterfaces", Words, NETWORK),
-    row("MemoryPressureWatch", BoolOr(&["auto", "skip"]), GROUPS),
+    row("MemoryPressureWatch", BoolOr(&["auto", "skip"]), PRESSURE),
 ];
