@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod conditions;
 mod exec;
 mod finding;
 mod groups;

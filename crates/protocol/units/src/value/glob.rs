@@ -42,6 +42,64 @@ pub fn glob_matches(pattern: &str, text: &str, kind: GlobKind) -> bool {
     pattern[p.min(pattern.len())..].iter().all(|octet| *octet == b'*')
 }
 
+/// Paths that one pattern finds are no more than this.
+const MOST_PATHS: usize = 65_536;
+
+/// Alternatives in braces that one pattern has, at most.
+const MOST_BRACES: usize = 256;
+
+/// Every path that a pattern of paths finds, in order, with `{a,b}` for one or the other: `list` tells the names in a
+/// folder, `exists` whether a path is there.
+pub fn glob_paths(
+    pattern: &str,
+    list: &mut dyn FnMut(&str) -> Vec<String>,
+    exists: &mut dyn FnMut(&str) -> bool,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for pattern in braces(pattern) {
+        let mut paths = vec![String::new()];
+        let steps: Vec<&str> = pattern.split('/').filter(|step| !step.is_empty()).collect();
+        for (at, step) in steps.iter().enumerate() {
+            let mut next = Vec::new();
+            for path in &paths {
+                if !step.contains(['*', '?', '[', '\\']) {
+                    next.push(format!("{path}/{step}"));
+                    continue;
+                }
+                let mut names = list(if path.is_empty() { "/" } else { path });
+                names.sort();
+                names.retain(|name| glob_matches(step, name, GlobKind::Path));
+                next.extend(names.into_iter().map(|name| format!("{path}/{name}")));
+            }
+            next.truncate(MOST_PATHS);
+            // What is named, not matched, has not been seen yet.
+            if at + 1 == steps.len() {
+                next.retain(|path| exists(path));
+            }
+            paths = next;
+        }
+        found.extend(paths.into_iter().map(|path| if path.is_empty() { "/".to_owned() } else { path }));
+    }
+    found
+}
+
+/// A pattern with braces is several.
+fn braces(pattern: &str) -> Vec<String> {
+    let mut done = Vec::new();
+    let mut todo = vec![pattern.to_owned()];
+    while let Some(pattern) = todo.pop() {
+        let opened = pattern.rfind('{').filter(|_| done.len() + todo.len() < MOST_BRACES);
+        let Some((open, close)) = opened.and_then(|open| Some((open, open + pattern[open..].find('}')?)))
+        else {
+            done.push(pattern);
+            continue;
+        };
+        let parts = pattern[open + 1..close].split(',').rev();
+        todo.extend(parts.map(|part| format!("{}{part}{}", &pattern[..open], &pattern[close + 1..])));
+    }
+    done
+}
+
 /// Whether the first part of `pattern` takes `octet`, and how long that part is.
 fn one(pattern: &[u8], octet: u8, kind: GlobKind, hidden: bool) -> Option<usize> {
     let slash = kind == GlobKind::Path && octet == b'/';
@@ -150,6 +208,30 @@ mod tests {
             ("/a[/]b", "/a/b", false),
         ] {
             assert_eq!(glob_matches(pattern, text, GlobKind::Path), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn what_patterns_find() {
+        let all = ["/a", "/a/x1", "/a/x2", "/a/.x", "/b", "/b/x1", "/b/x1/y"];
+        let mut list = |folder: &str| {
+            let folder = if folder == "/" { "" } else { folder };
+            let inner = all.iter().filter_map(|path| path.strip_prefix(folder)?.strip_prefix('/'));
+            inner.filter(|name| !name.contains('/')).map(str::to_owned).collect::<Vec<_>>()
+        };
+        for (pattern, expected) in [
+            ("/*/x1", vec!["/a/x1", "/b/x1"]),
+            ("/{b,a}/x*", vec!["/b/x1", "/a/x1", "/a/x2"]),
+            ("/{a{,/x1},c}", vec!["/a", "/a/x1"]),
+            ("/b/x1/y", vec!["/b/x1/y"]),
+            ("/n/*", vec![]),
+            ("/a/.*", vec!["/a/.x"]),
+        ] {
+            assert_eq!(
+                glob_paths(pattern, &mut list, &mut |path| all.contains(&path)),
+                expected,
+                "{pattern}"
+            );
         }
     }
 

@@ -10,7 +10,7 @@ mod span;
 mod words;
 
 pub use escape::{escape_name, escape_path, unescape_name};
-pub use glob::{GlobKind, glob_matches};
+pub use glob::{GlobKind, glob_matches, glob_paths};
 pub use limit::{Bound, Limit, LimitKind};
 pub use signal::Signal;
 pub(crate) use size::parse_percent;

@@ -11,13 +11,13 @@ pub enum Fate {
     NotCarriedOut(&'static str),
 }
 
-use Fate::{NoEffect, NotCarriedOut};
+use Fate::{CarriedOut, NoEffect, NotCarriedOut};
 
 pub(super) const FOR_PEOPLE: Fate = NoEffect("it is for people");
 pub(super) const OBSOLETE: Fate = NoEffect("it has had no effect in systemd for years");
 pub(super) const RUN: Fate = NotCarriedOut("services are run without this yet");
 pub(super) const ORDER: Fate = NotCarriedOut("units are started and stopped without this yet");
-pub(super) const CONDITION: Fate = NotCarriedOut("conditions are not tested yet");
+pub(super) const CONDITION: Fate = CarriedOut;
 pub(super) const ENABLE: Fate = NotCarriedOut("units are not enabled and disabled yet");
 pub(super) const ISOLATE: Fate = NotCarriedOut("isolating a unit is not built");
 pub(super) const ACTION: Fate = NotCarriedOut("the machine is not rebooted or powered off for a unit");

@@ -94,7 +94,16 @@ const LISTS: [(&str, &[&str]); 3] = [
 /// Whether an empty value of the directive `emptied` takes back what `directive` has said in the same section.
 pub fn takes_back(section: &str, emptied: &str, directive: &str) -> bool {
     let one_list = |(_, list): &&(&str, &[&str])| list.contains(&emptied) && list.contains(&directive);
-    emptied == directive || LISTS.iter().filter(|(of, _)| *of == section).any(|list| one_list(&list))
+    // Conditions are one list, whatever they test; assertions are another.
+    let tests = |list: &str| {
+        let is_test =
+            |name: &str| name.starts_with(list) && unit::CONDITIONS.iter().any(|row| row.name == name);
+        section == "Unit" && is_test(emptied) && is_test(directive)
+    };
+    emptied == directive
+        || tests("Condition")
+        || tests("Assert")
+        || LISTS.iter().filter(|(of, _)| *of == section).any(|list| one_list(&list))
 }
 
 /// The sections that a unit of this kind may have.
