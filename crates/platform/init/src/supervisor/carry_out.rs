@@ -7,6 +7,7 @@ use perigee_units::service::{Action, Phase};
 use super::mounts::Wish;
 use super::table::Work;
 use super::{Supervisor, now};
+use crate::condition;
 
 impl Supervisor {
     /// Carries out everything that is asked for.
@@ -79,7 +80,24 @@ impl Supervisor {
         }
     }
 
+    /// Whether conditions and assertions let a unit start; else the machine is told.
+    fn is_to_start(&mut self, unit: UnitId) -> bool {
+        let (event, unmet) = match condition::check(&self.table.get(unit).unit, &self.world) {
+            condition::Outcome::Holds => return true,
+            condition::Outcome::ConditionFailed(unmet) => (Event::Ended(Outcome::Skipped), unmet),
+            condition::Outcome::AssertFailed(unmet) => (Event::Ended(Outcome::Assert), unmet),
+        };
+        self.say_of(Some(unit), Priority::INFO, &format!("is not started: {unmet}"));
+        self.table.get_mut(unit).note(unmet.to_string());
+        self.machine.event(unit, event, now());
+        false
+    }
+
     fn start_unit(&mut self, unit: UnitId) {
+        self.table.get_mut(unit).notes.clear();
+        if !self.is_to_start(unit) {
+            return;
+        }
         match self.table.get(unit).work {
             Work::Service(_) => self.start_service(unit),
             Work::Socket(_) => self.start_sockets(unit),

@@ -34,6 +34,7 @@ use perigee_units::machine::{Machine, UnitId};
 use perigee_units::unit::{Host, UnitName};
 
 use crate::bus::Bus;
+use crate::condition::World;
 use crate::files::SearchPath;
 use crate::trigger::mount::MountTable;
 use crate::trigger::timer::Timers;
@@ -117,6 +118,8 @@ enum Source {
 pub struct Supervisor {
     settings: Settings,
     host: Host,
+    /// What conditions are tested against.
+    world: World,
     epoll: Epoll,
     signals: Option<SignalFd>,
     machine: Machine,
@@ -201,6 +204,7 @@ impl Supervisor {
             log: Log::new(settings.log.clone()),
             brigades: Vec::new(),
             host: crate::files::host(),
+            world: World::here(),
             machine: Machine::new(Vec::new()),
             table: Table::default(),
             processes: Processes::default(),

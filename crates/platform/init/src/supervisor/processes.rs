@@ -70,6 +70,9 @@ impl Supervisor {
                 continue;
             };
             if let Some(service) = self.table.service(unit) {
+                if service.was_out_of_memory(exit) {
+                    service.life.out_of_memory(now());
+                }
                 service.life.ended(pid, ended(exit), now());
                 service.forget(pid);
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use perigee_cgroup::{Group, Watch};
 use perigee_journal::Priority;
 use perigee_process::pidfd;
+use perigee_process::wait::Exit;
 use perigee_units::machine::{Event, Outcome, UnitId};
 use perigee_units::service::{Exec, Life, Role, Service};
 use perigee_units::unit::Unit;
@@ -27,6 +28,8 @@ pub(super) struct ServiceWork {
     prepared: Option<Prepared>,
     pub(super) group: Option<Group>,
     pub(super) watch: Option<Watch>,
+    /// How often memory was over for its group.
+    oom_kills: u64,
     pub(super) main: Option<(u32, OwnedFd)>,
     control: Option<(u32, OwnedFd)>,
     /// Descriptors that the service has given to be kept, with their names.
@@ -48,6 +51,7 @@ impl ServiceWork {
             prepared: None,
             group: None,
             watch: None,
+            oom_kills: 0,
             main: None,
             control: None,
             stored: Vec::new(),
@@ -64,6 +68,14 @@ impl ServiceWork {
         self.wants.declared(unit);
     }
 
+    /// Whether the kernel has killed a process for want of memory since this was asked last.
+    pub(super) fn was_out_of_memory(&mut self, exit: Exit) -> bool {
+        let killed = matches!(exit, Exit::Signal { signal, .. } if signal == Signal::KILL.number());
+        let Some(group) = self.group.as_ref().filter(|_| killed) else { return false };
+        let kills = group.usage().oom_kills.unwrap_or(0);
+        std::mem::replace(&mut self.oom_kills, kills) < kills
+    }
+
     /// A process has been reaped: its number may be another's from now on.
     pub(super) fn forget(&mut self, pid: u32) {
         for slot in [&mut self.main, &mut self.control] {
@@ -75,9 +87,12 @@ impl ServiceWork {
 impl Supervisor {
     pub(super) fn start_service(&mut self, unit: UnitId) {
         let name = self.machine.name(unit).to_owned();
-        self.table.get_mut(unit).notes.clear();
         let group = self.make_group(unit, &name);
         let Some(service) = self.table.service(unit) else { return };
+        if service.group.is_none() {
+            // A group that was made anew counts from nothing.
+            service.oom_kills = 0;
+        }
         service.group = group;
         service.invocation = invocation();
         service.output = self.log.streams(&name, &service.invocation, self.settings.console);

@@ -99,7 +99,9 @@ impl Restart {
             Outcome::Success => (Some(0), None),
             _ => (None, None),
         };
-        if matches!(outcome, Outcome::Skipped | Outcome::StartLimit) || self.never.contain(code, signal) {
+        if matches!(outcome, Outcome::Skipped | Outcome::StartLimit | Outcome::Assert)
+            || self.never.contain(code, signal)
+        {
             return false;
         }
         if self.ever.contain(code, signal) {

@@ -136,7 +136,7 @@ impl fmt::Display for State {
 }
 
 /// How a unit has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Outcome {
     /// Well.
     Success,
@@ -158,6 +158,8 @@ pub enum Outcome {
     Protocol,
     /// It could not be started: no such program, no such user, no memory.
     Resources,
+    /// What it asserts of the machine does not hold.
+    Assert,
     /// It was started too often.
     StartLimit,
     /// It has started its unit too often.
@@ -177,6 +179,7 @@ impl fmt::Display for Outcome {
             Outcome::Watchdog => f.write_str("watchdog"),
             Outcome::Protocol => f.write_str("protocol"),
             Outcome::Resources => f.write_str("resources"),
+            Outcome::Assert => f.write_str("assert"),
             Outcome::StartLimit => f.write_str("start-limit"),
             Outcome::TriggerLimit => f.write_str("trigger-limit"),
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::ValueError;
 
 /// A signal's number, 1 to 64.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Signal(u8);
 
 /// Names of the signals 1 to 31.
