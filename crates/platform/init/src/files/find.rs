@@ -148,6 +148,11 @@ impl SearchPath {
         Ok(files)
     }
 
+    /// Whether there is a file for this name that is not there to forbid it; drop-ins alone are none.
+    pub fn has(&self, name: &UnitName) -> bool {
+        self.locate(name).is_some_and(|path| !is_mask(&path))
+    }
+
     /// The names of all unit files, templates among them, in order.
     ///
     /// # Errors
@@ -211,6 +216,18 @@ impl SearchPath {
 }
 
 impl Files {
+    /// No files at all.
+    pub(super) fn bare(name: &UnitName) -> Files {
+        Files {
+            name: name.clone(),
+            aliases: Vec::new(),
+            fragment: None,
+            dropins: Vec::new(),
+            wants: Vec::new(),
+            requires: Vec::new(),
+        }
+    }
+
     /// A file by its path, with the drop-ins that lie beside it.
     ///
     /// # Errors

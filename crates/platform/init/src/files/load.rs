@@ -8,7 +8,8 @@ use perigee_units::machine::{Relation, Restart, RestartPolicy, Spec};
 use perigee_units::unit::{ExitStatuses, Host, Unit, UnitKind, UnitName, Value};
 use perigee_units::value::Span;
 
-use super::{FindError, SearchPath};
+use super::implicit::{self, has_defaults};
+use super::{Files, FindError, SearchPath};
 
 /// Units that are loaded for one request are no more than this.
 const MOST_UNITS: usize = 10_000;
@@ -25,11 +26,12 @@ pub struct Loaded {
 }
 
 /// Directives with names of units, and what they mean; `true` where the other unit is the one that refers.
-const RELATIONS: [(&str, Relation, bool); 14] = [
+const RELATIONS: [(&str, Relation, bool); 15] = [
     ("Requires", Relation::Requires, false),
     ("Requisite", Relation::Requisite, false),
     ("Wants", Relation::Wants, false),
     ("BindsTo", Relation::BindsTo, false),
+    ("Upholds", Relation::Upholds, false),
     ("PartOf", Relation::PartOf, false),
     ("Conflicts", Relation::Conflicts, false),
     ("After", Relation::After, false),
@@ -53,6 +55,15 @@ pub fn load(search: &SearchPath, host: &Host, names: &[UnitName]) -> Result<Load
     let mut known: BTreeMap<UnitName, UnitName> = BTreeMap::new();
     let mut asked: BTreeSet<UnitName> = names.iter().cloned().collect();
     let mut queue: VecDeque<UnitName> = names.iter().cloned().collect();
+    let mut looked_for: BTreeMap<UnitName, bool> = BTreeMap::new();
+    let mut exists = |name: &UnitName| {
+        let look = || match name.kind() {
+            // What limits it may stand in drop-ins alone.
+            UnitKind::Slice => search.find(name).is_ok(),
+            _ => search.has(name),
+        };
+        *looked_for.entry(name.clone()).or_insert_with(look)
+    };
     while let Some(name) = queue.pop_front() {
         if known.contains_key(&name) || loaded.units.len() == MOST_UNITS {
             continue;
@@ -60,6 +71,8 @@ pub fn load(search: &SearchPath, host: &Host, names: &[UnitName]) -> Result<Load
         let found = search.find(&name).and_then(|files| Ok((files.sources()?, files)));
         let (sources, files) = match found {
             Ok(found) => found,
+            // A slice is there when something is in it.
+            Err(FindError::Missing(_)) if name.kind() == UnitKind::Slice => (Vec::new(), Files::bare(&name)),
             Err(error) if names.contains(&name) => return Err(error),
             Err(error) => {
                 loaded.absent.push((name, error));
@@ -75,7 +88,8 @@ pub fn load(search: &SearchPath, host: &Host, names: &[UnitName]) -> Result<Load
         let folders = folders
             .into_iter()
             .flat_map(|(relation, names)| names.iter().map(move |n| (relation, n.clone(), false)));
-        let own: Vec<_> = relations(&unit).into_iter().chain(folders).chain(by_kind(&unit)).collect();
+        let own: Vec<_> =
+            relations(&unit).into_iter().chain(folders).chain(implicit::links(&unit, &mut exists)).collect();
         for (relation, other, reversed) in own {
             let (from, to) = if reversed { (&other, &unit.name) } else { (&unit.name, &other) };
             links.push((from.to_string(), relation, to.to_string()));
@@ -147,81 +161,6 @@ fn relations(unit: &Unit) -> Vec<(Relation, UnitName, bool)> {
     found
 }
 
-/// What follows from the kind of a unit.
-fn by_kind(unit: &Unit) -> Vec<(Relation, UnitName, bool)> {
-    let mut found = Vec::new();
-    let mut add = |relation, name: &str, reversed| {
-        // The names here are right.
-        found.extend(UnitName::parse(name).map(|name| (relation, name, reversed)));
-    };
-    let triggered = |section: &str, directive: &str| match unit.last(section, directive) {
-        Some(Value::Units(names)) => names.first().map(UnitName::to_string),
-        _ => None,
-    };
-    let service = unit.name.of_kind(UnitKind::Service).to_string();
-    match unit.name.kind() {
-        UnitKind::Socket => {
-            let accept = unit.last("Socket", "Accept") == Some(&Value::Bool(true));
-            if !accept {
-                add(Relation::After, &triggered("Socket", "Service").unwrap_or(service), true);
-            }
-        }
-        UnitKind::Timer => add(Relation::After, &triggered("Timer", "Unit").unwrap_or(service), true),
-        UnitKind::Path => add(Relation::After, &triggered("Path", "Unit").unwrap_or(service), true),
-        UnitKind::Service => {
-            for value in unit.all("Service", "Sockets") {
-                if let Value::Units(names) = value {
-                    for name in names {
-                        add(Relation::Wants, name.as_str(), false);
-                        add(Relation::After, name.as_str(), false);
-                    }
-                }
-            }
-            let kind = unit.last("Service", "Type");
-            let of_bus = kind == Some(&Value::Text("dbus".to_owned())) || kind.is_none();
-            if of_bus && unit.last("Service", "BusName").is_some() {
-                add(Relation::Requires, "dbus.socket", false);
-                add(Relation::After, "dbus.socket", false);
-            }
-        }
-        _ => {}
-    }
-    if !has_defaults(unit) {
-        return found;
-    }
-    let mut add = |relation, name: &str, reversed| {
-        found.extend(UnitName::parse(name).map(|name| (relation, name, reversed)));
-    };
-    match unit.name.kind() {
-        UnitKind::Service => {
-            add(Relation::Requires, "sysinit.target", false);
-            add(Relation::After, "sysinit.target", false);
-            add(Relation::After, "basic.target", false);
-        }
-        UnitKind::Socket | UnitKind::Timer | UnitKind::Path => {
-            add(Relation::Requires, "sysinit.target", false);
-            add(Relation::After, "sysinit.target", false);
-            let target = match unit.name.kind() {
-                UnitKind::Socket => "sockets.target",
-                UnitKind::Timer => "timers.target",
-                _ => "paths.target",
-            };
-            add(Relation::After, target, true);
-        }
-        UnitKind::Target => {}
-        _ => return found,
-    }
-    if unit.name.as_str() != "shutdown.target" {
-        add(Relation::Conflicts, "shutdown.target", false);
-        add(Relation::After, "shutdown.target", true);
-    }
-    found
-}
-
-fn has_defaults(unit: &Unit) -> bool {
-    unit.last("Unit", "DefaultDependencies") != Some(&Value::Bool(false))
-}
-
 /// Time-outs, limits and restarts.
 fn spec(unit: &Unit) -> Spec {
     let mut spec = Spec::new(unit.name.as_str());
@@ -239,6 +178,16 @@ fn spec(unit: &Unit) -> Spec {
     }
     if let Some(Value::Number(burst)) = unit.last("Unit", "StartLimitBurst") {
         spec.start_limit_burst = u32::try_from(*burst).unwrap_or(u32::MAX);
+    }
+    let flag = |name| unit.last("Unit", name) == Some(&Value::Bool(true));
+    spec.stop_when_unneeded = flag("StopWhenUnneeded");
+    spec.refuse_manual_start = flag("RefuseManualStart");
+    spec.refuse_manual_stop = flag("RefuseManualStop");
+    if let Some(section @ ("Mount" | "Swap" | "Socket")) = unit.name.kind().section() {
+        let both = length(section, "TimeoutSec");
+        spec.start_timeout = timeout(both, spec.start_timeout);
+        spec.stop_timeout = timeout(both, spec.stop_timeout);
+        spec.can_reload = section == "Mount";
     }
     if unit.name.kind() != UnitKind::Service {
         return spec;

@@ -3,6 +3,7 @@
 mod builtin;
 mod find;
 mod host;
+mod implicit;
 pub mod install;
 mod load;
 

@@ -16,7 +16,7 @@ use crate::trigger::path;
 use crate::trigger::socket::Phase;
 
 /// Relations and the names of their directives.
-const RELATIONS: [(Relation, &str, &str); 10] = [
+const RELATIONS: [(Relation, &str, &str); 11] = [
     (Relation::Requires, "Requires", "RequiredBy"),
     (Relation::Requisite, "Requisite", "RequisiteOf"),
     (Relation::Wants, "Wants", "WantedBy"),
@@ -27,6 +27,7 @@ const RELATIONS: [(Relation, &str, &str); 10] = [
     (Relation::OnFailure, "OnFailure", "OnFailureOf"),
     (Relation::OnSuccess, "OnSuccess", "OnSuccessOf"),
     (Relation::ReloadTo, "PropagatesReloadTo", "ReloadPropagatedFrom"),
+    (Relation::Upholds, "Upholds", "UpheldBy"),
 ];
 
 /// Processes of one unit that are shown.

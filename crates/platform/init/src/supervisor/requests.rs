@@ -193,6 +193,7 @@ impl Supervisor {
 
     /// Makes a job; gives it with its unit.
     fn ask(&mut self, unit: UnitId, verb: Verb, or_restart: bool) -> Result<(JobId, UnitId, Verb), String> {
+        self.machine.may_ask(verb, unit).map_err(|why| why.to_string())?;
         let at = now();
         let asked = match self.machine.request(verb, unit, at) {
             Err(machine::Refusal::CannotReload(_)) if or_restart => {

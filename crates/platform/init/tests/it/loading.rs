@@ -82,3 +82,142 @@ fn a_small_machine() {
     );
     assert!(matches!(load(&search, &Host::default(), &[name("gone.service")]), Err(FindError::Missing(_))));
 }
+
+/// Loads one unit out of these, and gives the relations of another.
+fn relations(files: &[(&str, &str)], asked: &str, of: &str) -> Vec<String> {
+    let root = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let search = SearchPath::new(vec![root.path().to_owned()]);
+    let loaded = load(&search, &Host::default(), &[UnitName::parse(asked).unwrap()]).unwrap();
+    let spec =
+        loaded.specs.iter().find(|spec| spec.name == of).unwrap_or_else(|| panic!("{of} is not loaded"));
+    let mut found: Vec<_> =
+        spec.relations.iter().map(|(relation, other)| format!("{relation:?} {other}")).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[test]
+fn paths_need_the_mounts_that_they_lie_on() {
+    let service = "[Unit]\nDefaultDependencies=no\nRequiresMountsFor=/srv/data/x\n[Service]\nExecStart=/bin/a\n\
+                   StateDirectory=a:link\nWorkingDirectory=-/opt/a\n";
+    let mount = "[Unit]\nDefaultDependencies=no\n[Mount]\nWhat=tmpfs\nType=tmpfs\n";
+    let files = [
+        ("a.service", service),
+        ("srv.mount", mount),
+        ("srv-data.mount", mount),
+        ("srv-data-x-y.mount", mount),
+        ("var-lib.mount", mount),
+        ("opt-a.mount", mount),
+        ("srv-data-x.mount", ""),
+    ];
+    let both = |names: &[&str]| {
+        let pairs = names.iter().flat_map(|name| [format!("After {name}"), format!("Requires {name}")]);
+        let mut pairs: Vec<_> = pairs.collect();
+        pairs.sort();
+        pairs
+    };
+    let needed = both(&["opt-a.mount", "srv-data.mount", "srv.mount", "var-lib.mount"]);
+    assert_eq!(relations(&files, "a.service", "a.service"), needed, "a mask is no mount");
+    assert_eq!(relations(&files, "srv-data.mount", "srv-data.mount"), both(&["srv.mount"]));
+    let bind = "[Unit]\nDefaultDependencies=no\n[Mount]\nWhat=/var/lib/x\nWhere=/srv/b\nOptions=bind\n";
+    let files = [&files[..], &[("srv-b.mount", bind)]].concat();
+    assert_eq!(relations(&files, "srv-b.mount", "srv-b.mount"), both(&["srv.mount", "var-lib.mount"]));
+}
+
+#[test]
+fn mounts_and_swap_space_have_their_targets() {
+    let mount = |options: &str| format!("[Mount]\nWhat=/dev/x\nType=ext4\nWhere=/mnt\nOptions={options}\n");
+    let of = |text: &str| {
+        relations(
+            &[("mnt.mount", text), ("local-fs.target", "[Unit]\nWants=mnt.mount\n")],
+            "local-fs.target",
+            "mnt.mount",
+        )
+    };
+    assert_eq!(of(&mount("rw")), ["After local-fs-pre.target", "Conflicts umount.target"]);
+    assert_eq!(
+        of(&mount("_netdev,nofail")),
+        [
+            "After network-online.target",
+            "After network.target",
+            "After remote-fs-pre.target",
+            "Conflicts umount.target",
+            "Wants network-online.target"
+        ]
+    );
+    assert_eq!(of("[Mount]\nWhat=x\nType=tmpfs\n")[1], "After swap.target");
+    let target = |options: &str| {
+        let text = mount(options);
+        let files = [
+            ("mnt.mount", text.as_str()),
+            ("local-fs.target", "[Unit]\nDefaultDependencies=no\nRequires=mnt.mount\n"),
+        ];
+        relations(&files, "local-fs.target", "local-fs.target")
+    };
+    assert_eq!(target("rw"), ["After mnt.mount", "Requires mnt.mount"]);
+    assert_eq!(target("nofail"), ["Requires mnt.mount"], "nobody waits for it");
+    let root = "[Mount]\nWhat=/dev/x\nWhere=/\n";
+    assert_eq!(relations(&[("-.mount", root)], "-.mount", "-.mount"), Vec::<String>::new(), "the root stays");
+    let swap = [("dev-x.swap", "[Swap]\nWhat=/dev/x\n")];
+    assert_eq!(relations(&swap, "dev-x.swap", "dev-x.swap"), ["Conflicts umount.target"]);
+}
+
+#[test]
+fn slices_and_what_is_in_them() {
+    let service = "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/bin/a\n";
+    let named = format!("{service}Slice=station-radio.slice\n");
+    let files = [("a.service", named.as_str())];
+    let own = ["After station-radio.slice", "Requires station-radio.slice"];
+    assert_eq!(relations(&files, "a.service", "a.service"), own);
+    let slice = relations(&files, "a.service", "station-radio.slice");
+    let expected = ["After station.slice", "Conflicts shutdown.target", "Requires station.slice"];
+    assert_eq!(slice, expected, "a slice needs no file");
+    assert_eq!(relations(&[("a.service", service)], "a.service", "a.service"), Vec::<String>::new());
+    let dropin = ("system.slice.d/limit.conf", "[Slice]\nMemoryMax=1G\n");
+    let limited = relations(&[("a.service", service), dropin], "a.service", "a.service");
+    assert_eq!(limited, ["After system.slice", "Requires system.slice"]);
+    let dropin = ("system-a.slice.d/limit.conf", "[Slice]\nMemoryMax=1G\n");
+    let instance = relations(&[("a@.service", service), dropin], "a@b.service", "a@b.service");
+    assert_eq!(instance, ["After system-a.slice", "Requires system-a.slice"]);
+}
+
+#[test]
+fn calendar_timers_come_after_the_clock_is_right() {
+    let of = |text: &str| {
+        let files = [
+            ("a.timer", text),
+            ("sysinit.target", "[Unit]\nDescription=x\n"),
+            ("a.service", "[Service]\nExecStart=/bin/a\n"),
+        ];
+        relations(&files, "a.timer", "a.timer")
+    };
+    let plain = of("[Timer]\nOnBootSec=5\n");
+    assert_eq!(plain, ["After sysinit.target", "Conflicts shutdown.target", "Requires sysinit.target"]);
+    let calendar = of("[Timer]\nOnCalendar=daily\n");
+    assert!(
+        calendar.contains(&"After time-sync.target".to_owned())
+            && calendar.contains(&"After time-set.target".to_owned())
+    );
+}
+
+#[test]
+fn what_a_unit_says_of_who_may_ask() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(
+        root.path().join("a.target"),
+        "[Unit]\nRefuseManualStart=yes\nRefuseManualStop=yes\nStopWhenUnneeded=yes\nUpholds=b.target\n",
+    )
+    .unwrap();
+    fs::write(root.path().join("b.target"), "[Unit]\nDescription=x\n").unwrap();
+    let search = SearchPath::new(vec![root.path().to_owned()]);
+    let loaded = load(&search, &Host::default(), &[UnitName::parse("a.target").unwrap()]).unwrap();
+    let spec = &loaded.specs[0];
+    assert!(spec.stop_when_unneeded && spec.refuse_manual_start && spec.refuse_manual_stop);
+    assert!(loaded.specs.iter().any(|spec| spec.name == "b.target"), "what is upheld is loaded");
+}

@@ -1,5 +1,6 @@
 //! Jobs that can work begin to; time passes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Cause, Effect, JobId, JobOutcome, Machine, Outcome, Relation, State, UnitId, Verb};
@@ -7,10 +8,17 @@ use super::{Cause, Effect, JobId, JobOutcome, Machine, Outcome, Relation, State,
 impl Machine {
     /// Lets every job begin that waits for no other, until none is left that can.
     pub(super) fn advance(&mut self) {
-        while let Some(id) = self.candidates.pop_first() {
-            let waits = self.jobs.get(&id).is_some_and(|job| !job.running);
-            if waits && self.may_begin(id) {
-                self.begin(id);
+        let mut kept = BTreeSet::new();
+        loop {
+            while let Some(id) = self.candidates.pop_first() {
+                let waits = self.jobs.get(&id).is_some_and(|job| !job.running);
+                if waits && self.may_begin(id) {
+                    self.begin(id);
+                }
+            }
+            self.keep(&mut kept);
+            if self.candidates.is_empty() {
+                return;
             }
         }
     }

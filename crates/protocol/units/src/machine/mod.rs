@@ -32,6 +32,7 @@ mod advance;
 mod ended;
 mod graph;
 mod job;
+mod needed;
 mod plan;
 mod spec;
 mod state;
@@ -156,6 +157,10 @@ pub struct Machine {
     last_job: u64,
     effects: VecDeque<Effect>,
     sequence: u64,
+    /// Whether any unit is kept up by others, or stops without them.
+    keeps: bool,
+    /// Units that have changed, if so.
+    moved: BTreeSet<UnitId>,
     /// Orders that are not kept in stopping, since they go in a circle.
     given_up: BTreeSet<(UnitId, UnitId)>,
     now: Duration,
@@ -194,6 +199,8 @@ impl Machine {
             last_job: 0,
             effects: VecDeque::new(),
             sequence: 0,
+            keeps: false,
+            moved: BTreeSet::new(),
             given_up: BTreeSet::new(),
             now: Duration::ZERO,
         };
@@ -216,6 +223,7 @@ impl Machine {
         }
         self.graph = Graph::new(self.units.iter().map(|entry| &entry.spec), &self.names);
         self.candidates.extend(self.jobs.keys());
+        self.keeps = self.keeps_any();
     }
 
     /// The unit of this name.
@@ -324,6 +332,8 @@ impl Machine {
         self.candidates.extend(entry.job);
         let entry = &mut self.units[unit.index()];
         (entry.deadline, entry.restart_at, entry.waits) = (None, None, false);
+        self.moved(unit);
+        let entry = &mut self.units[unit.index()];
         self.sequence += 1;
         let (sequence, at, outcome) = (self.sequence, self.now, entry.outcome);
         self.effects.push_back(Effect::Changed(Change { sequence, at, unit, from, to, cause, outcome }));

@@ -29,6 +29,9 @@ pub enum Refusal {
     /// A unit that was started too often.
     #[error("{0} was started too often")]
     StartLimit(String),
+    /// A unit that is started or stopped with others only.
+    #[error("{0} is started and stopped with other units only")]
+    Manual(String),
     /// A unit that is not there cannot reload.
     #[error("{0} is not active")]
     NotActive(String),
@@ -327,6 +330,7 @@ impl Machine {
             entry.job = None;
         }
         self.look_again(job.unit);
+        self.moved(job.unit);
         self.effects.push_back(Effect::JobDone(id, job.unit, job.verb, outcome));
     }
 

@@ -29,11 +29,13 @@ pub enum Relation {
     OnSuccess,
     /// The other is reloaded with this one.
     ReloadTo,
+    /// The other is started whenever it is down while this one is there.
+    Upholds,
 }
 
 impl Relation {
     /// How many there are.
-    pub(super) const COUNT: usize = 10;
+    pub(super) const COUNT: usize = 11;
 }
 
 /// When a unit that has ended is started again.
@@ -157,6 +159,12 @@ pub struct Spec {
     /// Whether it comes back with a unit that it is bound to, when it went down with that one and that one is
     /// started again by itself. Units from files do not, as in systemd.
     pub comes_back: bool,
+    /// It stops when no unit that is there needs it.
+    pub stop_when_unneeded: bool,
+    /// Only other units start it.
+    pub refuse_manual_start: bool,
+    /// Only other units stop it.
+    pub refuse_manual_stop: bool,
 }
 
 impl Spec {
@@ -173,6 +181,9 @@ impl Spec {
             start_limit_interval: Duration::from_secs(10),
             can_reload: false,
             comes_back: false,
+            stop_when_unneeded: false,
+            refuse_manual_start: false,
+            refuse_manual_stop: false,
         }
     }
 

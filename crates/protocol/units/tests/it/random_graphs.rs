@@ -32,7 +32,7 @@ impl Random {
     }
 }
 
-const RELATIONS: [Relation; 13] = [
+const RELATIONS: [Relation; 14] = [
     Relation::Requires,
     Relation::Requisite,
     Relation::Wants,
@@ -46,6 +46,7 @@ const RELATIONS: [Relation; 13] = [
     Relation::OnFailure,
     Relation::OnSuccess,
     Relation::ReloadTo,
+    Relation::Upholds,
 ];
 
 const POLICIES: [RestartPolicy; 4] =
@@ -58,6 +59,7 @@ fn specs(random: &mut Random) -> Vec<Spec> {
         .map(|unit| Spec {
             restart: Restart { policy: random.of(&POLICIES), ..Restart::default() },
             can_reload: random.below(2) == 0,
+            stop_when_unneeded: random.below(6) == 0,
             start_timeout: random.of(&[None, Some(Duration::from_secs(5))]),
             stop_timeout: Some(Duration::from_secs(5)),
             ..Spec::new(&name(unit))
@@ -80,6 +82,9 @@ struct World {
     /// Starts and conflicts are looked up here: the machine is not asked for them.
     after: BTreeSet<(usize, usize)>,
     excluded: BTreeSet<(usize, usize)>,
+    /// Who needs whom, and who stops when nobody does.
+    needs: BTreeSet<(usize, usize)>,
+    stops_alone: Vec<bool>,
     now: Duration,
     sequence: u64,
     done: BTreeSet<JobId>,
@@ -89,7 +94,7 @@ struct World {
 impl World {
     fn new(specs: Vec<Spec>) -> World {
         let index = |name: &str| specs.iter().position(|spec| spec.name == name);
-        let pairs = |wanted: Relation| {
+        let pairs = |wanted: Relation| -> BTreeSet<(usize, usize)> {
             let all = specs
                 .iter()
                 .enumerate()
@@ -99,6 +104,10 @@ impl World {
             pairs.filter(|(unit, other)| unit != other).collect()
         };
         let (after, excluded) = (pairs(Relation::After), pairs(Relation::Conflicts));
+        let needs =
+            [Relation::Requires, Relation::Requisite, Relation::Wants, Relation::BindsTo, Relation::Upholds];
+        let needs = needs.into_iter().flat_map(pairs).collect();
+        let stops_alone = specs.iter().map(|spec| spec.stop_when_unneeded).collect();
         let machine = Machine::new(specs);
         let units: Vec<_> = machine.units().collect();
         World {
@@ -108,6 +117,8 @@ impl World {
             units,
             after,
             excluded,
+            needs,
+            stops_alone,
             now: Duration::ZERO,
             sequence: 0,
             done: BTreeSet::new(),
@@ -259,6 +270,10 @@ fn run(seed: u64, seen: &mut BTreeSet<(State, Cause, State)>) {
         world.settle(seen);
     }
     assert_eq!(world.machine.jobs().count(), 0, "it does not come to rest");
+    for (unit, state) in world.states.iter().enumerate().filter(|(unit, _)| world.stops_alone[*unit]) {
+        let needed = world.needs.iter().any(|(by, of)| of == &unit && !world.states[*by].is_down());
+        assert!(needed || *state != State::Active, "u{unit} is there for nobody");
+    }
 }
 
 #[test]
