@@ -106,6 +106,7 @@ fn log(arguments: &Arguments) -> log::Config {
     if usual && pid1::is_first() {
         config.syslog = Some(PathBuf::from("/run/systemd/journal/dev-log"));
         config.syslog_links = vec![PathBuf::from("/dev/log")];
+        config.native = Some(PathBuf::from("/run/systemd/journal/socket"));
     }
     config
 }

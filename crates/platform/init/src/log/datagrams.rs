@@ -1,15 +1,16 @@
-//! Datagrams of daemons that speak syslog.
+//! Datagrams of daemons that speak syslog, or journald's own protocol.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt, symlink};
 use std::path::Path;
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, listen, setsockopt, socket, sockopt,
 };
-use perigee_journal::{Now, Priority, Record, Source, syslog};
+use perigee_journal::{Now, Priority, Record, Source, native, syslog};
 
 use crate::log::origin::Origins;
 use crate::log::stream::Buffers;
@@ -65,7 +66,7 @@ pub(super) fn read_syslog(
 ) -> bool {
     for _ in 0..MOST_A_TURN {
         let (count, writer) = match buffers.receive(socket, MsgFlags::empty()) {
-            Ok(received) => received,
+            Ok(received) => (received.octets, received.writer),
             Err(nix::Error::EINTR) => continue,
             Err(_) => return false,
         };
@@ -79,4 +80,69 @@ pub(super) fn read_syslog(
         each(record);
     }
     true
+}
+
+/// Reads some datagrams in journald's protocol. What is long comes as memory that is passed along (a memfd), with an
+/// empty datagram. Returns how many were not understood.
+pub(super) fn read_native(
+    socket: &OwnedFd,
+    buffers: &mut Buffers,
+    origins: &mut Origins,
+    now: Now,
+    mut each: impl FnMut(Record<'_>),
+) -> u64 {
+    let mut wrong = 0;
+    for _ in 0..MOST_A_TURN {
+        let received = match buffers.receive(socket, MsgFlags::empty()) {
+            Ok(received) => received,
+            Err(nix::Error::EINTR) => continue,
+            Err(_) => break,
+        };
+        let Some(writer) = received.writer.filter(|writer| writer.pid() > 0) else {
+            wrong += 1;
+            continue;
+        };
+        let memory = received.passed.map(memory).transpose();
+        let said = match &memory {
+            Ok(Some(memory)) => memory.as_slice(),
+            Ok(None) => &buffers.piece[..received.octets],
+            Err(_) => {
+                wrong += 1;
+                continue;
+            }
+        };
+        let pid = u32::try_from(writer.pid()).ok();
+        let unit = pid.map_or("", |pid| origins.unit(pid, now.monotonic));
+        let whole = native::parse(said, |message| {
+            let mut record = Record::new(unit, Source::Journal, Priority::INFO, b"");
+            (record.time, record.monotonic) = (now.wall, now.monotonic);
+            (record.pid, record.uid) = (pid, Some(writer.uid()));
+            message.fill(&mut record);
+            each(record);
+        });
+        wrong += u64::from(!whole);
+    }
+    wrong
+}
+
+/// What stands in memory that was passed along. Only such memory is read: reading a file could take for ever.
+fn memory(passed: OwnedFd) -> io::Result<Vec<u8>> {
+    fcntl(&passed, FcntlArg::F_GET_SEALS)?;
+    let file = File::from(passed);
+    let size = file.metadata()?.len();
+    if size > native::MOST_OCTETS as u64 {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than is taken"));
+    }
+    let mut octets = vec![0; size as usize];
+    let mut at = 0;
+    while at < octets.len() {
+        match file.read_at(&mut octets[at..], at as u64) {
+            Ok(0) => break,
+            Ok(count) => at += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    octets.truncate(at);
+    Ok(octets)
 }

@@ -27,6 +27,8 @@ pub struct StreamSpec {
     pub source: Source,
     /// `SyslogIdentifier=`, or the name of the program.
     pub identifier: String,
+    /// `SyslogFacility=`.
+    pub facility: Option<u8>,
     /// Of a line that names none (`SyslogLevel=`).
     pub priority: Priority,
     /// Whether `<3>` at the beginning of a line is its priority (`SyslogLevelPrefix=`).
@@ -49,6 +51,7 @@ impl StreamSpec {
             invocation: None,
             source,
             identifier: String::new(),
+            facility: None,
             priority: Priority::INFO,
             level_prefix: true,
             max_level: Priority::DEBUG,

@@ -20,6 +20,7 @@ mod datagrams;
 mod message;
 mod origin;
 mod process;
+mod spec;
 mod stream;
 
 pub use client::{Client, Told};

@@ -32,6 +32,9 @@ pub struct Config {
     pub syslog: Option<PathBuf>,
     /// Links that lead there: /dev/log.
     pub syslog_links: Vec<PathBuf>,
+    /// The socket for datagrams in journald's own protocol: /run/systemd/journal/socket.
+    #[serde(default)]
+    pub native: Option<PathBuf>,
     /// Where records go that the console shows too: /dev/console.
     pub console: Option<PathBuf>,
     /// How much a unit may say by syslog, if none of its streams says otherwise.
@@ -48,6 +51,7 @@ impl Config {
             socket: None,
             syslog: None,
             syslog_links: Vec::new(),
+            native: None,
             console: None,
             rate: Rate::default(),
             most_streams: 16_384,
@@ -59,6 +63,7 @@ const SUPERVISOR: u64 = 0;
 const LISTENER: u64 = 1;
 const SIGNALS: u64 = 2;
 const SYSLOG: u64 = 3;
+const NATIVE: u64 = 4;
 /// Streams have numbers from here on.
 const FIRST_STREAM: u64 = 16;
 
@@ -97,6 +102,7 @@ struct Process {
     answers: VecDeque<(Answer, Option<OwnedFd>)>,
     listener: Option<OwnedFd>,
     syslog: Option<OwnedFd>,
+    native: Option<OwnedFd>,
     streams: BTreeMap<u64, Stream>,
     next: u64,
     /// Streams that wait for their turn.
@@ -133,6 +139,7 @@ impl Process {
             answers: VecDeque::new(),
             listener: None,
             syslog: None,
+            native: None,
             streams: BTreeMap::new(),
             next: FIRST_STREAM,
             ready: VecDeque::new(),
@@ -161,6 +168,7 @@ impl Process {
             .as_ref()
             .map(|path| (path, datagrams::named(path, SockType::SeqPacket, 0o600)));
         let syslog = self.config.syslog.as_ref().map(|path| (path, datagrams::open(path)));
+        let native = self.config.native.as_ref().map(|path| (path, datagrams::open(path)));
         let mut problems = Vec::new();
         let mut take = |opened: Option<(&PathBuf, io::Result<OwnedFd>)>, token| {
             let (path, outcome) = opened?;
@@ -172,6 +180,7 @@ impl Process {
         };
         let listener = take(listener, LISTENER);
         let syslog = take(syslog, SYSLOG);
+        let native = take(native, NATIVE);
         if let (Some(_), Some(path)) = (&syslog, &self.config.syslog) {
             for link in &self.config.syslog_links {
                 if let Err(error) = datagrams::link(link, path) {
@@ -179,7 +188,7 @@ impl Process {
                 }
             }
         }
-        (self.listener, self.syslog) = (listener, syslog);
+        (self.listener, self.syslog, self.native) = (listener, syslog, native);
         for problem in problems {
             self.say("", Priority::ERROR, &problem, now);
         }
@@ -225,7 +234,7 @@ impl Process {
                     SUPERVISOR => requests = true,
                     LISTENER => self.listen(),
                     SIGNALS => self.signal(),
-                    SYSLOG => self.read_syslog(Now::read()),
+                    SYSLOG | NATIVE => self.read_datagrams(Now::read()),
                     token => {
                         let gone = EpollFlags::EPOLLHUP | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLERR;
                         self.enqueue(token, event.events().intersects(gone));
@@ -358,17 +367,27 @@ impl Process {
         self.journal.write(record);
     }
 
-    fn read_syslog(&mut self, now: Now) {
-        let Some(socket) = &self.syslog else { return };
+    fn read_datagrams(&mut self, now: Now) {
         let (journal, limiters, rate) = (&mut self.journal, &mut self.limiters, self.config.rate);
-        datagrams::read_syslog(socket, &mut self.buffers, &mut self.origins, now, |record| {
+        let mut each = |record: Record<'_>| {
             if !limiters.contains_key(&*record.unit) {
                 limiters.insert(record.unit.clone().into_owned(), Limiter::new(rate));
             }
             if limiters.get_mut(&*record.unit).is_none_or(|limiter| limiter.admit(now.monotonic)) {
                 journal.write(record);
             }
-        });
+        };
+        if let Some(socket) = &self.syslog {
+            datagrams::read_syslog(socket, &mut self.buffers, &mut self.origins, now, &mut each);
+        }
+        let mut wrong = 0;
+        if let Some(socket) = &self.native {
+            wrong = datagrams::read_native(socket, &mut self.buffers, &mut self.origins, now, &mut each);
+        }
+        if wrong > 0 {
+            let message = format!("{wrong} datagrams in journald's protocol were not understood");
+            self.say("", Priority::WARNING, &message, now);
+        }
         self.journal.flush(now);
     }
 
@@ -515,7 +534,7 @@ impl Process {
                 break;
             }
         }
-        self.read_syslog(Now::read());
+        self.read_datagrams(Now::read());
         // A stream that goes on printing is not waited for longer than what it had printed by now.
         let mut behind: Vec<_> =
             self.ready.iter().filter_map(|token| Some((*token, self.streams.get(token)?.taken))).collect();

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use memchr::memrchr;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recv, recvmsg};
 use perigee_journal::{Limiter, Line, Now, Record, Splitter, prefix};
+use perigee_process::pidfd;
 
 use crate::log::message::StreamSpec;
 
@@ -93,7 +94,7 @@ impl Stream {
         while before != Some(count) {
             before = (count > 0).then_some(count);
             (count, writer) = match buffers.receive(&self.socket, MsgFlags::MSG_PEEK) {
-                Ok(received) => received,
+                Ok(received) => (received.octets, received.writer),
                 Err(nix::Error::EAGAIN) => return Turn::Empty,
                 Err(nix::Error::EINTR) => return Turn::More,
                 Err(_) => (0, None),
@@ -207,6 +208,7 @@ impl Stream {
         let mut record = Record::new(&self.spec.unit, self.spec.source, priority, text);
         (record.time, record.monotonic) = (now.wall, now.monotonic);
         record.invocation = self.spec.invocation;
+        record.facility = self.spec.facility;
         record.identifier = Cow::Borrowed(&self.spec.identifier);
         record.pid = self.writer.and_then(|writer| u32::try_from(writer.pid()).ok()).filter(|pid| *pid > 0);
         record.uid = self.writer.filter(|writer| writer.pid() > 0).map(|writer| writer.uid());
@@ -225,28 +227,39 @@ pub(super) struct Buffers {
 
 impl Buffers {
     pub(super) fn new() -> Buffers {
-        // Room for credentials alone: descriptors that somebody sends along are closed by the kernel.
-        Buffers { piece: vec![0; PIECE], control: nix::cmsg_space!(UnixCredentials) }
+        // Room for all that can come: where there is too little the credentials are not told either.
+        Buffers { piece: vec![0; PIECE], control: nix::cmsg_space!(UnixCredentials, [RawFd; 253]) }
     }
 
     /// Octets of one process, and which.
-    pub(super) fn receive(
-        &mut self,
-        socket: impl AsFd,
-        flags: MsgFlags,
-    ) -> nix::Result<(usize, Option<UnixCredentials>)> {
+    pub(super) fn receive(&mut self, socket: impl AsFd, flags: MsgFlags) -> nix::Result<Received> {
         let mut pieces = [IoSliceMut::new(&mut self.piece)];
-        let flags = flags | MsgFlags::MSG_DONTWAIT;
-        let received =
-            recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut pieces, Some(&mut self.control), flags)?;
-        let writer = received.cmsgs().ok().and_then(|mut messages| {
-            messages.find_map(|message| match message {
-                ControlMessageOwned::ScmCredentials(credentials) => Some(credentials),
-                _ => None,
-            })
-        });
-        Ok((received.bytes, writer))
+        let flags = flags | MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+        let message = recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut pieces, Some(&mut self.control), flags)?;
+        let mut received = Received { octets: message.bytes, writer: None, passed: None };
+        for part in message.cmsgs().into_iter().flatten() {
+            match part {
+                ControlMessageOwned::ScmCredentials(credentials) => received.writer = Some(credentials),
+                // The first one; the others are closed.
+                ControlMessageOwned::ScmRights(numbers) => {
+                    let mut passed = numbers.into_iter().map(pidfd::received);
+                    received.passed = passed.next();
+                    passed.for_each(drop);
+                }
+                _ => {}
+            }
+        }
+        Ok(received)
     }
+}
+
+/// What came out of a socket.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) octets: usize,
+    pub(super) writer: Option<UnixCredentials>,
+    /// A descriptor that was sent along.
+    pub(super) passed: Option<OwnedFd>,
 }
 
 /// Errors of the system as those of the standard library.

@@ -13,6 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use perigee_init::log::{Client, Config, Event, StreamSpec, Told, run};
 use perigee_journal::{Id, Priority, Rate, Record, Settings, Source};
+use perigee_units::unit::{Host, Source as UnitFile, Unit, UnitName};
 
 fn pair() -> (OwnedFd, OwnedFd) {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).expect("a pair")
@@ -137,6 +138,38 @@ fn what_a_unit_prints_is_written_with_who_and_how_urgent() {
 }
 
 #[test]
+fn what_a_unit_says_of_its_lines_is_done() {
+    let text = "[Service]\nExecStart=/usr/bin/beacon\nSyslogIdentifier=band-%i\nSyslogFacility=local3\n\
+        SyslogLevel=notice\nSyslogLevelPrefix=no\nLogLevelMax=notice\nLogRateLimitIntervalSec=1min\n\
+        LogRateLimitBurst=3\nLogExtraFields=SITE=Kiruna \"NOTE=a b\"\n";
+    let name = UnitName::parse("beacon@ka.service").expect("a name");
+    let file = UnitFile { path: "beacon@.service".into(), text: text.as_bytes().to_vec() };
+    let unit = Unit::read(name, &[file], &Host::default());
+    let mut logger = Logger::start(|_| {});
+    let [output, error] = StreamSpec::both(&unit);
+    let (_, output) = logger.client.stream(output).expect("a stream");
+    let (_, error) = logger.client.stream(error).expect("a stream");
+    let script = "for i in 1 2 3 4 5; do echo '<3>'$i; done";
+    let status = Command::new("/bin/sh").args(["-c", script]).stdout(output).status().expect("a shell");
+    assert!(status.success());
+    flush(&mut logger.client);
+    drop(error);
+    flush(&mut logger.client);
+    let records = logger.records();
+    let said = texts(&records, "beacon@ka.service");
+    assert_eq!(said[..3], ["<3>1", "<3>2", "<3>3"]);
+    assert!(said.len() == 4 && said[3].starts_with("2 records were suppressed"), "{said:?}");
+    let record = &records[0];
+    assert_eq!(
+        (&*record.identifier, record.facility, record.priority),
+        ("band-ka", Some(19), Priority::NOTICE)
+    );
+    let fields = [("NOTE", "a b"), ("SITE", "Kiruna")];
+    assert_eq!(record.fields[..], fields.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())));
+    logger.stop();
+}
+
+#[test]
 fn a_line_that_comes_octet_by_octet_holds_nobody_up() {
     let mut logger = Logger::start(|_| {});
     let (_, end) = logger.client.stream(StreamSpec::new("slow.service", Source::Stderr)).expect("a stream");
@@ -216,6 +249,7 @@ fn log_process_to_be_killed() {
     let mut config = Config::new(Settings::new(Path::new(&folder).join("log")));
     config.socket = Some(Path::new(&folder).join("log.sock"));
     config.syslog = Some(Path::new(&folder).join("dev-log"));
+    config.native = Some(Path::new(&folder).join("native"));
     let socket = std::io::stdin().as_fd().try_clone_to_owned().expect("a socket");
     run(Some(socket), config).expect("runs");
 }
@@ -343,6 +377,45 @@ fn syslog_is_taken() {
     assert_eq!((record.priority, record.facility), (Priority::WARNING, Some(3)));
     // The kernel's word, not the message's.
     assert_eq!(record.pid, Some(std::process::id()));
+    client.stop();
+    until(&mut client, |told| *told == Told::Stopped);
+    assert!(process.0.wait().expect("ends").success());
+}
+
+#[test]
+fn the_protocol_of_journald_is_taken_in_datagrams_and_in_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut client = Client::new();
+    let (mut process, socket) = log_process(folder.path());
+    client.connect(socket);
+    flush(&mut client);
+    let socket = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
+    let path = folder.path().join("native");
+    socket.connect(&path).expect("a log process");
+    socket.send(b"MESSAGE=short\nPRIORITY=4\nSYSLOG_IDENTIFIER=nm\nUNIT_STATE=up\n").expect("room");
+    let long = "x".repeat(300_000);
+    let pass = |file: &File| {
+        let fds = [std::os::fd::AsRawFd::as_raw_fd(file)];
+        let rights = [nix::sys::socket::ControlMessage::ScmRights(&fds)];
+        let number = std::os::fd::AsRawFd::as_raw_fd(&socket);
+        nix::sys::socket::sendmsg::<()>(number, &[], &rights, nix::sys::socket::MsgFlags::empty(), None)
+    };
+    let memory =
+        nix::sys::memfd::memfd_create("m", nix::sys::memfd::MFdFlags::MFD_ALLOW_SEALING).expect("memory");
+    let mut memory = File::from(memory);
+    memory.write_all(format!("MESSAGE={long}\nPRIORITY=3\n").as_bytes()).expect("room");
+    pass(&memory).expect("room");
+    // What is no memory is not read.
+    pass(&File::open("/dev/zero").expect("a device")).expect("room");
+    socket.send(b"MESSAGE=last\n").expect("room");
+    flush(&mut client);
+    let records = records(&folder.path().join("log"));
+    let said: Vec<_> = records.iter().filter(|record| record.source == Source::Journal).collect();
+    assert_eq!(said.iter().map(|record| record.message.len()).collect::<Vec<_>>(), [5, long.len(), 4]);
+    assert_eq!((said[0].priority, &*said[0].identifier), (Priority::WARNING, "nm"));
+    assert_eq!(said[0].fields[..], [("UNIT_STATE".to_owned(), b"up".to_vec())]);
+    assert_eq!((said[1].priority, said[1].pid), (Priority::ERROR, Some(std::process::id())));
+    assert!(texts(&records, "").iter().any(|text| text.starts_with("1 datagrams in journald's protocol")));
     client.stop();
     until(&mut client, |told| *told == Told::Stopped);
     assert!(process.0.wait().expect("ends").success());
