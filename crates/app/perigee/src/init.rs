@@ -11,7 +11,7 @@ use perigee_init::files::{SearchPath, write_builtin};
 use perigee_init::log;
 use perigee_init::pid1;
 use perigee_init::supervisor::{Ending, LOG_CONFIG, Settings, Supervisor};
-use perigee_init::trigger::mount::{generate, mount_early};
+use perigee_init::trigger::mount::generate;
 
 /// Where what units print is kept on a machine.
 const LOG_FOLDER: &str = "/var/log/perigee";
@@ -50,9 +50,7 @@ impl Default for Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if pid1::is_first() {
-        for failed in mount_early(Path::new("/")).failed {
-            eprintln!("perigee: {failed}");
-        }
+        pid1::begin();
     }
     let builtin = write_builtin(&arguments.runtime)
         .with_context(|| format!("cannot write units below {}", arguments.runtime.display()))?;

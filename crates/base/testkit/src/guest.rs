@@ -163,8 +163,15 @@ impl Guest {
 
     /// Gives it the small Debian root as `/dev/vda`. What is written there is gone afterwards.
     #[must_use]
-    pub fn debian(mut self) -> Self {
-        self.disk = cache().map(|cache| cache.join("root-small.ext4"));
+    pub fn debian(self) -> Self {
+        let image = cache().expect("it was there when the guest was made").join("root-small.ext4");
+        self.disk(image)
+    }
+
+    /// Gives it a disk, `/dev/vda`, with this image of a file system. What is written there is gone afterwards.
+    #[must_use]
+    pub fn disk(mut self, image: impl Into<PathBuf>) -> Self {
+        self.disk = Some(image.into());
         self.memory_megabytes = 1024;
         self
     }

@@ -15,6 +15,7 @@ pub mod control;
 pub mod exec;
 pub mod files;
 pub mod log;
+mod loopback;
 pub mod pid1;
 pub mod supervisor;
 pub mod trigger;

@@ -1,15 +1,18 @@
-//! What only PID 1 does: at the end it sees to it that no process is left, that nothing is lost, and what the machine
-//! does then.
+//! What only PID 1 does: before anything else it makes the machine usable; at the end it sees to it that
+//! no process is left, that nothing is lost, and what the machine does then.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, sync};
+use nix::unistd::{Pid, sethostname, sync};
 use perigee_process::wait;
 
+use crate::loopback;
 use crate::supervisor::{Ending, now};
+use crate::trigger::mount::mount_early;
 
 /// How long processes that belong to no unit have to end by themselves.
 const GENTLE: Duration = Duration::from_secs(5);
@@ -26,6 +29,28 @@ pub fn is_first() -> bool {
 pub fn is_machine() -> bool {
     // The number that the first namespace of processes has in every kernel.
     std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
+}
+
+/// What comes before everything else: the file systems of the kernel, without which not even this program's own path is
+/// known, the loopback interface, and the name of the machine. What is there already stays as it is.
+pub fn begin() {
+    for failed in mount_early(Path::new("/")).failed {
+        eprintln!("perigee: {failed}");
+    }
+    if let Err(error) = loopback::bring_up() {
+        eprintln!("perigee: the loopback interface is not brought up: {error}");
+    }
+    if is_machine()
+        && let Some(name) = std::fs::read_to_string("/etc/hostname").ok().as_deref().and_then(host_name)
+        && let Err(errno) = sethostname(name)
+    {
+        eprintln!("perigee: the machine is not named {name}: {errno}");
+    }
+}
+
+/// The name in a file such as hostname(5): the first line that is no comment.
+fn host_name(text: &str) -> Option<&str> {
+    text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// Ends what is left, and the machine if it was asked for.
@@ -65,5 +90,16 @@ fn end_all(signal: Signal, patience: Duration) {
             return;
         }
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_name;
+
+    #[test]
+    fn the_name_of_the_machine_is_the_first_line_that_says_something() {
+        assert_eq!(host_name("# mine\n\n  beacon \nother\n"), Some("beacon"));
+        assert_eq!(host_name("\n# nothing\n"), None);
     }
 }

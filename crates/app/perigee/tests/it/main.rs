@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod boot;
 mod ctl_check;
 mod ctl_logs;
 mod init;
