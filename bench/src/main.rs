@@ -7,6 +7,7 @@ mod coding;
 mod libfec;
 mod live;
 mod measure;
+mod spawn;
 mod table;
 mod values;
 mod xtce;
@@ -15,7 +16,7 @@ use table::Row;
 
 type Section = fn() -> anyhow::Result<Vec<Row>>;
 
-const SECTIONS: [(&str, Section); 8] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("coding", coding::run),
     ("chain", chain::run),
     ("xtce", xtce::run),
@@ -24,6 +25,7 @@ const SECTIONS: [(&str, Section); 8] = [
     ("live", live::run),
     ("start", live::start),
     ("hold", live::hold::run),
+    ("spawn", spawn::run),
 ];
 
 fn main() -> anyhow::Result<()> {

@@ -28,7 +28,7 @@ mod temporary;
 use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::fcntl::Flock;
 use perigee_cgroup::Entry;
@@ -66,6 +66,8 @@ struct Settings {
     streams: Streams,
     calls: Calls,
     restrictions: Restrictions,
+    /// What the two become, once it is needed.
+    filters: OnceLock<filter::Filters>,
     who: Who,
     /// With `-` before it where it may be missing; `~` is the user's home.
     directory: Option<String>,
@@ -163,6 +165,7 @@ impl Context {
             scheduling,
             namespaces,
             restrictions,
+            filters: OnceLock::new(),
             rights,
             who,
             directory: reader.text("WorkingDirectory").map(str::to_owned),

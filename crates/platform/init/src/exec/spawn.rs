@@ -224,14 +224,16 @@ impl Prepared {
         if full {
             return Ok(());
         }
-        let (programs, lost) = filter::programs(&settings.calls, &settings.restrictions);
-        lost.into_iter().for_each(|lost| steps.note(lost));
+        let filters =
+            settings.filters.get_or_init(|| filter::programs(&settings.calls, &settings.restrictions));
+        filters.lost.iter().for_each(|lost| steps.note(lost.clone()));
+        let programs = &filters.programs;
         let dropped = identity.uid.is_some() || steps.capabilities & CAP_SYS_ADMIN == 0;
         if settings.rights.no_new_privileges || (dropped && !programs.is_empty()) {
             steps.add(227, Step::NoNewPrivileges);
         }
         for program in programs {
-            steps.add(228, Step::Filter(program));
+            steps.add(228, Step::Filter(program.clone()));
         }
         Ok(())
     }

@@ -158,20 +158,27 @@ impl Calls {
     }
 }
 
-/// Every filter of a unit, in the order in which they are set; and what cannot be filtered here, in words.
-pub(super) fn programs(
-    calls: &Calls,
-    restrictions: &Restrictions,
-) -> (Vec<Vec<FilterInstruction>>, Option<String>) {
+/// Every filter of a unit.
+#[derive(Debug)]
+pub(super) struct Filters {
+    /// In the order in which they are set.
+    pub(super) programs: Vec<Vec<FilterInstruction>>,
+    /// What cannot be filtered here, in words.
+    pub(super) lost: Option<String>,
+}
+
+/// Every filter of a unit.
+pub(super) fn programs(calls: &Calls, restrictions: &Restrictions) -> Filters {
     let mut programs = restrictions.programs();
     programs.extend(calls.programs());
     if HERE.is_empty() && (calls.filters() || restrictions.any() || calls.architectures.is_some()) {
-        return (Vec::new(), Some("system calls are filtered on x86-64 and arm64 only".to_owned()));
+        let lost = Some("system calls are filtered on x86-64 and arm64 only".to_owned());
+        return Filters { programs: Vec::new(), lost };
     }
     let all = programs.len();
     programs.retain(|program| program.len() <= MOST_INSTRUCTIONS);
     let lost = (programs.len() < all).then(|| "a system call filter is too long for the kernel".to_owned());
-    (programs, lost)
+    Filters { programs, lost }
 }
 
 /// A program which chooses by the name of the call.

@@ -115,7 +115,12 @@ impl Restrictions {
     }
 
     pub(super) fn any(&self) -> bool {
-        !self.programs().is_empty()
+        let flags = [self.real_time, self.write_execute, self.set_id];
+        flags.contains(&true)
+            || self.families.is_some()
+            || self.namespaces.is_some()
+            || self.personality.is_some()
+            || !self.refused.is_empty()
     }
 
     /// One program for all of it; none where nothing is refused.

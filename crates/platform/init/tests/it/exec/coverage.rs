@@ -1,7 +1,8 @@
 //! No directive is said to be carried out which no test names.
 
-use perigee_units::unit::Fate;
+use perigee_init::exec::Context;
 use perigee_units::unit::directive::tables;
+use perigee_units::unit::{Fate, Host, Source, Unit, UnitName};
 
 /// The tests of this folder, and others that run units.
 const TESTS: [&str; 4] = [
@@ -10,6 +11,27 @@ const TESTS: [&str; 4] = [
     include_str!("files.rs"),
     include_str!("calls.rs"),
 ];
+
+/// What the packages of this machine say of their processes is understood, every word.
+#[test]
+fn the_services_of_this_machine_are_understood() {
+    let folder = std::path::Path::new("/lib/systemd/system");
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        eprintln!("SKIPPED the_services_of_this_machine_are_understood: {} is not there", folder.display());
+        return;
+    };
+    let mut problems = Vec::new();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let Some(name) = path.file_name().and_then(|name| UnitName::parse(name.to_str()?).ok()) else {
+            continue;
+        };
+        let Ok(text) = std::fs::read(&path) else { continue };
+        let unit = Unit::read(name, &[Source { path: path.clone(), text }], &Host::default());
+        let context = Context::read(&unit);
+        problems.extend(context.problems().iter().map(|problem| format!("{}: {problem}", path.display())));
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
 
 #[test]
 fn what_is_carried_out_is_tested() {
