@@ -313,6 +313,69 @@ fn every_change_is_told_in_order_and_strangers_change_nothing() {
     assert_eq!(init.status("a.service").listed.active, "active");
 }
 
+/// Another copy of the program takes over: services, sockets, jobs and numbers of changes go on.
+#[test]
+fn the_program_is_exchanged_and_no_service_notices() {
+    if !may_run("the_program_is_exchanged_and_no_service_notices") {
+        return;
+    }
+    let notify = format!("[Service]\nType=notify\n{PART}notify\n");
+    let units = [
+        ("a.service", "[Service]\nExecStart=/bin/sleep 600\nExecStop=/bin/sh -c 'echo stopped > DIR/out'\n"),
+        ("b.service", &notify),
+        ("c.socket", "[Socket]\nListenStream=DIR/c.sock\n"),
+        ("c.service", "[Service]\nExecStart=/bin/sh -c 'echo $LISTEN_FDS > DIR/c; exec sleep 600'\n"),
+        ("slow.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'sleep 1; echo done > DIR/slow'\n"),
+    ];
+    let mut init = Init::boot("a.service b.service c.socket slow.service", &units);
+    init.wait_for("b.service", State::Active);
+    init.wait_for("c.socket", State::Active);
+    let before = ["a.service", "b.service"].map(|unit| init.status(unit));
+    let Reply::Manager(manager) = init.ask(&Request::Manager).remove(0) else { panic!() };
+    for _ in 0..3 {
+        assert_eq!(init.ask(&Request::DaemonReexec), []);
+        init.wait("it answers again", || {
+            init.try_client().is_some_and(|mut client| client.all(&Request::List).is_ok())
+        });
+    }
+    for before in before {
+        let after = init.status(&before.listed.unit);
+        assert_eq!(
+            (after.main_pid, after.invocation, after.status),
+            (before.main_pid, before.invocation, before.status)
+        );
+    }
+    let Reply::Manager(after) = init.ask(&Request::Manager).remove(0) else { panic!() };
+    assert!(after.sequence >= manager.sequence && after.pid == manager.pid, "{after:?}");
+    // The socket is the same one, and starts its service still.
+    UnixStream::connect(init.path("c.sock")).unwrap();
+    init.wait_for("c.service", State::Active);
+    init.wait("it has its socket", || init.text("c").trim() == "1");
+    // A process that was at work all the while ends in the sight of the last copy.
+    init.wait_for("slow.service", State::Inactive);
+    assert_eq!((&*init.text("slow"), &*init.status("slow.service").result), ("done\n", "success"));
+    assert_eq!(init.end(), Some(7));
+    assert_eq!(init.text("out"), "stopped\n");
+}
+
+#[test]
+fn a_unit_that_has_no_file() {
+    if !may_run("a_unit_that_has_no_file") {
+        return;
+    }
+    let init = Init::boot("", &[]);
+    let text = "[Service]\nType=oneshot\nExecStart=/bin/true\n".to_owned();
+    let run = |text: String| Request::Run { unit: "once.service".to_owned(), text, wait: true };
+    let replies = init.ask(&run(text));
+    assert!(
+        replies.iter().any(|reply| matches!(reply, Reply::Finished { outcome: JobOutcome::Done, .. })),
+        "{replies:?}"
+    );
+    let wrong = run("[Service]\nType=nonsense\nExecStart=/bin/true\n".to_owned());
+    let refused = init.try_client().unwrap().all(&wrong).unwrap_err().to_string();
+    assert!(refused.contains("Type=: "), "{refused}");
+}
+
 /// Bytes that are no request are refused in words, and the supervisor goes on.
 #[test]
 fn nonsense_on_the_control_socket() {

@@ -27,6 +27,14 @@ impl Supervisor {
         }
     }
 
+    /// The name of a unit that is there is of interest.
+    pub(super) fn watch_name(&mut self, unit: UnitId) {
+        if let Some(name) = self.bus_name_of(unit) {
+            self.bus.watch(&name);
+            self.open_bus();
+        }
+    }
+
     /// Connects to the bus if that is wanted and can be had.
     pub(super) fn open_bus(&mut self) {
         if !self.bus.wants_connection() || !self.bus.connect() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -82,6 +82,13 @@ impl Connections {
         for connection in self.open.values_mut() {
             let _ = connection.write();
         }
+    }
+}
+
+impl From<OwnedFd> for Connections {
+    /// A socket that listens already.
+    fn from(listener: OwnedFd) -> Connections {
+        Connections { listener: listener.into(), open: BTreeMap::new(), last: 0 }
     }
 }
 

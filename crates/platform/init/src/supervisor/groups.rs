@@ -77,12 +77,26 @@ impl Supervisor {
         };
         unmet.into_iter().for_each(|unmet| self.table.get_mut(unit).note(unmet.to_string()));
         let group = group?;
-        let watched = self.table.service_ref(unit).is_some_and(|service| service.watch.is_some());
-        if !watched && let Some(watch) = self.watcher.as_mut()?.add(&group).ok().flatten() {
-            self.watches.insert(watch, unit);
-            self.table.service(unit)?.watch = Some(watch);
-        }
+        self.watch_for_end(unit, &group);
         Some(group)
+    }
+
+    /// Watches the group that a service has.
+    pub(super) fn watch_group(&mut self, unit: UnitId) {
+        if let Some(group) = self.table.service_ref(unit).and_then(|service| service.group.clone()) {
+            self.watch_for_end(unit, &group);
+        }
+    }
+
+    fn watch_for_end(&mut self, unit: UnitId, group: &Group) {
+        let Some(service) = self.table.service(unit).filter(|service| service.watch.is_none()) else {
+            return;
+        };
+        let Some(watcher) = &mut self.watcher else { return };
+        if let Some(watch) = watcher.add(group).ok().flatten() {
+            service.watch = Some(watch);
+            self.watches.insert(watch, unit);
+        }
     }
 
     /// Makes the group of a service and sets its limits; what does not hold is told.

@@ -44,6 +44,11 @@ impl Log {
         Log { client: Client::new(), config, program, again: None, asks_for_room: false }
     }
 
+    /// The program that this is.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.again
     }

@@ -9,6 +9,7 @@ mod carry_out;
 mod clock;
 mod connections;
 mod groups;
+mod handover;
 mod logging;
 mod mounts;
 mod notify;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use perigee_cgroup::{Hierarchy, Watch, Watcher};
+use perigee_journal::Priority;
 use perigee_process::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use perigee_process::signalfd::SignalFd;
 use perigee_units::machine::{Machine, UnitId};
@@ -41,6 +43,7 @@ use crate::trigger::timer::Timers;
 
 use connections::Connections;
 use groups::Slices;
+use handover::Handover;
 use logging::Log;
 use notify::NotifySocket;
 use processes::Processes;
@@ -146,6 +149,10 @@ pub struct Supervisor {
     null: std::fs::File,
     stopping: Option<Stopping>,
     began: Duration,
+    /// The next turn is one of another copy of the program.
+    reexec: bool,
+    /// What the copy before this one has left.
+    handover: Option<Handover>,
     /// Said once, at the end of the boot.
     booted: Option<Duration>,
 }
@@ -159,7 +166,9 @@ impl Supervisor {
     /// # Errors
     /// What the system does not give, in words.
     pub fn new(settings: Settings) -> Result<Supervisor, BeginError> {
-        Supervisor::prepare(settings, Surroundings::whole)
+        let handover = Handover::take();
+        let notify = handover.as_ref().and_then(|handover| handover.notify).map(handover::taken);
+        Supervisor::prepare(settings, handover, |settings| Surroundings::whole(settings, notify))
     }
 
     /// A supervisor for a thread of a program that does other things too: its units are those that are brought
@@ -168,11 +177,12 @@ impl Supervisor {
     /// # Errors
     /// What the system does not give, in words.
     pub fn within(settings: Settings) -> Result<Supervisor, BeginError> {
-        Supervisor::prepare(settings, |_| Ok(Surroundings::none()))
+        Supervisor::prepare(settings, None, |_| Ok(Surroundings::none()))
     }
 
     fn prepare(
-        settings: Settings,
+        mut settings: Settings,
+        handover: Option<Handover>,
         surroundings: impl FnOnce(&Settings) -> Result<Surroundings, (&'static str, std::io::Error)>,
     ) -> Result<Supervisor, BeginError> {
         let system = |doing: &str| {
@@ -181,12 +191,17 @@ impl Supervisor {
         };
         std::fs::create_dir_all(&settings.runtime)
             .map_err(system(&format!("make {}", settings.runtime.display())))?;
+        let transient = settings.runtime.join("transient");
+        settings.search = settings.search.and(transient);
         let surroundings = surroundings(&settings).map_err(|(doing, error)| system(doing)(error))?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
             .map_err(|errno| system("wait for events")(errno.into()))?;
         let null = std::fs::File::options().read(true).write(true).open("/dev/null");
         let null = null.map_err(system("open /dev/null"))?;
-        let connections = Connections::bind(&settings.runtime).map_err(system("listen for control"))?;
+        let connections = match &handover {
+            Some(handover) => Connections::from(handover::taken(handover.control)),
+            None => Connections::bind(&settings.runtime).map_err(system("listen for control"))?,
+        };
         let timers = Timers::new(Path::new("/"), triggers::around(settings.is_first))
             .map_err(system("wait for timers"))?;
         let mounts = MountTable::new().map_err(system("watch mounts"))?;
@@ -216,6 +231,8 @@ impl Supervisor {
             null,
             stopping: None,
             began: now(),
+            reexec: false,
+            handover,
             booted: None,
             settings,
             epoll,
@@ -236,12 +253,23 @@ impl Supervisor {
     /// The first unit cannot be loaded.
     pub fn run(&mut self) -> Result<Ending, BeginError> {
         let target = self.settings.target.clone();
-        self.boot(&target)?;
+        match self.handover.take() {
+            Some(handover) => self.resume(handover),
+            None => self.boot(&target)?,
+        }
         loop {
             self.settle();
+            if self.booted.is_none() && self.machine.jobs().next().is_none() {
+                let took = now().saturating_sub(self.began);
+                self.booted = Some(now());
+                self.say_of(None, Priority::NOTICE, &format!("{target} and all of it after {took:.1?}"));
+            }
             if let Some(ending) = self.ended() {
                 self.close_log();
                 return Ok(ending);
+            }
+            if self.reexec {
+                self.reexecute();
             }
             let mut events = [EpollEvent::empty(); 256];
             let count = self.epoll.wait(&mut events, self.patience()).unwrap_or(0);

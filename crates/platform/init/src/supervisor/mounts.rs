@@ -45,6 +45,11 @@ impl MountWork {
         MountWork { what: Place::Swap(swap), helper: None }
     }
 
+    /// A helper is at work.
+    pub(super) fn is_busy(&self) -> bool {
+        self.helper.is_some()
+    }
+
     /// Where it is mounted.
     fn place(&self) -> Option<&str> {
         match &self.what {

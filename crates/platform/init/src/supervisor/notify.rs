@@ -22,6 +22,9 @@ pub(super) struct NotifySocket {
     path: PathBuf,
 }
 
+/// Where it is, below the folder of run-time files.
+const SOCKET: &str = "notify.sock";
+
 /// Datagrams that are taken in before others have their turn.
 const MOST_AT_ONCE: usize = 256;
 
@@ -37,7 +40,7 @@ struct Received {
 
 impl NotifySocket {
     pub(super) fn bind(runtime: &Path) -> io::Result<NotifySocket> {
-        let path = runtime.join("notify.sock");
+        let path = runtime.join(SOCKET);
         let _ = fs::remove_file(&path);
         let socket = UnixDatagram::bind(&path)?;
         // Services of every user may speak; who they are is told by the kernel.
@@ -45,6 +48,11 @@ impl NotifySocket {
         socket.set_nonblocking(true)?;
         setsockopt(&socket, sockopt::PassCred, &true)?;
         Ok(NotifySocket { socket, path })
+    }
+
+    /// The socket of the copy of the program before this one, with what waits in it.
+    pub(super) fn taken(runtime: &Path, socket: OwnedFd) -> NotifySocket {
+        NotifySocket { socket: socket.into(), path: runtime.join(SOCKET) }
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -62,7 +62,7 @@ impl Supervisor {
     }
 
     /// Reaps every child that has ended, whoever made it.
-    fn reap(&mut self) {
+    pub(super) fn reap(&mut self) {
         while let Ok(Some((pid, exit))) = wait::reap() {
             let pid = pid as u32;
             let Some(unit) = self.processes.remove(pid) else {

@@ -188,7 +188,7 @@ impl Supervisor {
             jobs,
             orphans: self.processes.orphans,
             groups: format!("{:?}", self.groups.mode()).to_lowercase(),
-            sequence: self.history.last(),
+            sequence: self.machine.sequence(),
         }
     }
 }

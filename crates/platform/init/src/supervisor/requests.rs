@@ -28,10 +28,6 @@ impl History {
         let first = self.0.front().map_or(sequence, |change| change.sequence);
         (first, self.0.iter().filter(move |change| change.sequence >= sequence))
     }
-
-    pub(super) fn last(&self) -> u64 {
-        self.0.back().map_or(0, |change| change.sequence)
-    }
 }
 
 impl Supervisor {
@@ -137,7 +133,10 @@ impl Supervisor {
                 self.reload_all();
                 Ok(true)
             }
-            Request::DaemonReexec => Err("this is not built yet".to_owned()),
+            Request::DaemonReexec => {
+                self.reexec = true;
+                Ok(true)
+            }
             Request::PowerOff => self.end_by_request(Ending::PowerOff),
             Request::Reboot => self.end_by_request(Ending::Reboot),
             Request::Halt => self.end_by_request(Ending::Halt),

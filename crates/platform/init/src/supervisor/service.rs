@@ -312,6 +312,13 @@ impl Supervisor {
         }
     }
 
+    /// Keeps hold of the processes of a service that was started by a copy of the program before this one.
+    pub(super) fn hold_processes(&mut self, unit: UnitId) {
+        let Some(service) = self.table.service(unit) else { return };
+        let held = |pid: Option<u32>| pid.and_then(|pid| Some((pid, pidfd::open(pid as i32).ok()?)));
+        (service.main, service.control) = (held(service.life.main()), held(service.life.control()));
+    }
+
     /// Whether a process is one of the unit's.
     pub(super) fn belongs(&self, pid: u32, unit: UnitId) -> bool {
         let Some(service) = self.table.service_ref(unit) else { return false };

@@ -1,7 +1,7 @@
 //! What a supervisor has of its process and of the machine: all of it as PID 1 and as a process of its own, nothing as
 //! a thread of a program that does other things too.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use perigee_cgroup::{Hierarchy, Watcher};
@@ -23,7 +23,10 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     /// The whole process: its signals, its orphans, its control group.
-    pub(super) fn whole(settings: &Settings) -> Result<Surroundings, (&'static str, std::io::Error)> {
+    pub(super) fn whole(
+        settings: &Settings,
+        notify: Option<OwnedFd>,
+    ) -> Result<Surroundings, (&'static str, std::io::Error)> {
         let signals = signals::block_all().map_err(|errno| ("take in signals", errno.into()))?;
         if !settings.is_first {
             this::become_subreaper().map_err(|errno| ("take in orphans", errno.into()))?;
@@ -45,8 +48,12 @@ impl Surroundings {
             }
         };
         let watcher = Watcher::new().ok();
-        let notify =
-            NotifySocket::bind(&settings.runtime).map_err(|error| ("listen for notifications", error))?;
+        let notify = match notify {
+            Some(socket) => NotifySocket::taken(&settings.runtime, socket),
+            None => {
+                NotifySocket::bind(&settings.runtime).map_err(|error| ("listen for notifications", error))?
+            }
+        };
         Ok(Surroundings { signals: Some(signals), groups, watcher, notify: Some(notify) })
     }
 

@@ -69,7 +69,7 @@ impl Supervisor {
     }
 
     /// The epoll waits for the sockets of a unit as long as no service has them.
-    fn wait_for_sockets(&mut self, unit: UnitId) {
+    pub(super) fn wait_for_sockets(&mut self, unit: UnitId) {
         let Work::Socket(sockets) = &self.table.get(unit).work else { return };
         for (index, fd) in sockets.fds() {
             let token = Source::Port(unit.index() as u32, index as u16).token();
@@ -78,7 +78,7 @@ impl Supervisor {
         }
     }
 
-    fn leave_sockets(&mut self, unit: UnitId) {
+    pub(super) fn leave_sockets(&mut self, unit: UnitId) {
         let Work::Socket(sockets) = &mut self.table.get_mut(unit).work else { return };
         sockets.service_up();
         if sockets.phase() == Phase::Running {
@@ -265,8 +265,8 @@ pub(super) struct Accepted {
     pub(super) fd: OwnedFd,
     /// Its other end, where it has an address.
     pub(super) remote: Option<(String, Option<u32>)>,
-    socket: UnitId,
-    instance: String,
+    pub(super) socket: UnitId,
+    pub(super) instance: String,
 }
 
 impl Accepted {

@@ -44,7 +44,7 @@ pub enum JobOutcome {
 }
 
 /// A job that is not done.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Job {
     pub(super) id: JobId,
     pub(super) unit: UnitId,

@@ -34,6 +34,7 @@ mod graph;
 mod job;
 mod needed;
 mod plan;
+mod saved;
 mod spec;
 mod state;
 
@@ -42,14 +43,17 @@ use std::time::Duration;
 
 pub use job::{JobId, JobOutcome, Verb};
 pub use plan::Refusal;
+pub use saved::Saved;
 pub use spec::{CLEAN_SIGNALS, Relation, Restart, RestartPolicy, Spec};
 pub use state::{Cause, Outcome, State, TRANSITIONS, is_legal};
+
+use serde::{Deserialize, Serialize};
 
 use graph::Graph;
 use job::Job;
 
 /// A unit of a machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UnitId(u32);
 
 impl UnitId {
@@ -118,8 +122,9 @@ pub enum Event {
 }
 
 /// What is known of one unit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
+    #[serde(skip)]
     spec: Spec,
     state: State,
     outcome: Outcome,
@@ -280,6 +285,11 @@ impl Machine {
     /// The units that refer to a unit.
     pub fn referring(&self, unit: UnitId, relation: Relation) -> &[UnitId] {
         self.graph.from(unit, relation)
+    }
+
+    /// The number of the last change of state.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     /// Jobs that are not done.

@@ -167,6 +167,12 @@ pub struct Spec {
     pub refuse_manual_stop: bool,
 }
 
+impl Default for Spec {
+    fn default() -> Spec {
+        Spec::new("")
+    }
+}
+
 impl Spec {
     /// A unit that refers to no other, with systemd's defaults.
     pub fn new(name: &str) -> Spec {

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::machine::{Event, Outcome};
 use crate::notify::Message;
 use crate::value::Signal;
@@ -11,7 +13,7 @@ use crate::value::Signal;
 use super::{Exec, ExitType, OomPolicy, Phase, Service, Type};
 
 /// How a process has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ended {
     /// With this exit status.
     Exit(u8),
@@ -66,8 +68,9 @@ pub enum Action {
 }
 
 /// The state of a service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Life {
+    #[serde(skip)]
     pub(super) service: Arc<Service>,
     pub(super) phase: Phase,
     /// The processes that are known, by number.
@@ -92,7 +95,9 @@ pub struct Life {
     pub(super) runtime_at: Option<Duration>,
     status: String,
     errno: Option<i32>,
+    #[serde(skip)]
     pub(super) now: Duration,
+    #[serde(skip)]
     pub(super) actions: VecDeque<Action>,
 }
 
@@ -121,6 +126,13 @@ impl Life {
             now: Duration::ZERO,
             actions: VecDeque::new(),
         }
+    }
+
+    /// A life that was saved, with what its unit says.
+    #[must_use]
+    pub fn restored(mut self, service: Arc<Service>) -> Life {
+        self.service = service;
+        self
     }
 
     /// What the unit says has changed; what is at work goes on as it began.

@@ -11,13 +11,13 @@ mod stopping;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use life::{Action, Ended, Life, Role, Sender};
 pub use settings::{Exec, ExitType, Kill, KillMode, NotifyAccess, OomPolicy, Service, Type};
 
 /// What a service is doing, finer than the state of its unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Nothing.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::machine::{CLEAN_SIGNALS, Outcome};
-use crate::unit::{Command, ExitStatuses, Unit, Value};
+use crate::unit::{Command, ExitStatuses, Host, Unit, UnitName, Value};
 use crate::value::Signal;
 
 use super::Ended;
@@ -169,6 +169,17 @@ pub struct Service {
     pub oom_policy: OomPolicy,
     /// `FileDescriptorStoreMax=`.
     pub descriptor_store: usize,
+}
+
+impl Default for Service {
+    /// A service that does nothing.
+    fn default() -> Service {
+        let (name, none) = (UnitName::parse("nothing.service"), [].as_slice());
+        // The name is right.
+        let unit = name.map(|name| Unit::read(name, none, &Host::default()));
+        unit.map(|unit| Service::read(&unit, None, None))
+            .unwrap_or_else(|_| unreachable!("the name is right"))
+    }
 }
 
 impl Service {

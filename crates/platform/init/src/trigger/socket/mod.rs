@@ -113,6 +113,11 @@ impl Sockets {
         self.spec.limit.reset();
     }
 
+    /// Those that are open.
+    pub fn ports(&self) -> &[Port] {
+        &self.ports
+    }
+
     /// Closes them, and removes their nodes where the unit says so.
     pub fn stop(&mut self) {
         self.ports.clear();

@@ -1,0 +1,264 @@
+//! `daemon-reexec`: this copy of the program hands everything to the next one, and no service notices.
+//!
+//! What is known goes as JSON in a file in memory; descriptors stay open over execve(2) and are named by their numbers.
+//! Processes stay children of the same process. What is declared is read anew.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::execve;
+use perigee_journal::Priority;
+use perigee_process::pidfd;
+use perigee_units::machine::{Saved, UnitId};
+use perigee_units::service::{Life, Phase, Type};
+use perigee_units::unit::UnitName;
+use serde::{Deserialize, Serialize};
+
+use super::table::Work;
+use super::triggers::Accepted;
+use super::{Supervisor, now};
+use crate::trigger::socket::Port;
+
+/// Where the next copy finds the number of the file.
+const VARIABLE: &str = "PERIGEE_HANDOVER";
+
+/// Everything that the next copy of the program must know.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Handover {
+    began: Duration,
+    booted: Option<Duration>,
+    orphans: u64,
+    machine: Saved,
+    units: Vec<Handed>,
+    pub(super) notify: Option<i32>,
+    pub(super) control: i32,
+}
+
+/// What a unit has.
+#[derive(Serialize, Deserialize)]
+struct Handed {
+    unit: String,
+    began: Option<Duration>,
+    ready: Option<Duration>,
+    notes: Vec<String>,
+    service: Option<HandedService>,
+    /// Sockets, and whether connections come from them.
+    ports: Vec<(i32, bool)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HandedService {
+    life: Life,
+    invocation: String,
+    group: Option<String>,
+    stored: Vec<(String, i32)>,
+    connection: Option<HandedConnection>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HandedConnection {
+    fd: i32,
+    remote: Option<(String, Option<u32>)>,
+    socket: String,
+    instance: String,
+}
+
+impl Handover {
+    /// What the copy before this one has left, if there was one.
+    pub(super) fn take() -> Option<Handover> {
+        let number: i32 = std::env::var(VARIABLE).ok()?.parse().ok()?;
+        let mut file = File::from(pidfd::received(number));
+        let mut text = String::new();
+        file.rewind().and_then(|()| file.read_to_string(&mut text)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+}
+
+/// A descriptor that has come over execve(2); it does not go over the next one by itself.
+pub(super) fn taken(number: i32) -> OwnedFd {
+    let fd = pidfd::received(number);
+    let _ = fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+    fd
+}
+
+/// Lets a descriptor go over execve(2).
+fn keep(fd: BorrowedFd<'_>) -> io::Result<i32> {
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    Ok(fd.as_raw_fd())
+}
+
+impl Supervisor {
+    /// Becomes the program that lies where this one was started from. Comes back only if that fails, and then nothing
+    /// has changed.
+    pub(super) fn reexecute(&mut self) {
+        self.reexec = false;
+        self.connections.flush();
+        let Err(error) = self.hand_over();
+        self.say_of(None, Priority::ERROR, &format!("cannot become another copy of the program: {error}"));
+    }
+
+    fn hand_over(&mut self) -> io::Result<std::convert::Infallible> {
+        let text = serde_json::to_string(&self.handover()?)?;
+        let mut file = File::from(memfd_create("perigee", MFdFlags::empty())?);
+        file.write_all(text.as_bytes())?;
+        let text = |text: &std::ffi::OsStr| CString::new(text.as_bytes()).map_err(io::Error::other);
+        let program = text(self.log.program().as_os_str())?;
+        let arguments = std::env::args_os().map(|word| text(&word)).collect::<io::Result<Vec<_>>>()?;
+        let mut variables = Vec::new();
+        for (name, value) in std::env::vars_os().filter(|(name, _)| name != VARIABLE) {
+            let mut pair = name;
+            pair.push("=");
+            pair.push(value);
+            variables.push(text(&pair)?);
+        }
+        variables.push(text(format!("{VARIABLE}={}", file.as_raw_fd()).as_ref())?);
+        Ok(execve(&program, &arguments, &variables)?)
+    }
+
+    fn handover(&self) -> io::Result<Handover> {
+        let mut units = Vec::new();
+        for unit in self.machine.units() {
+            let loaded = self.table.get(unit);
+            let mut handed = Handed {
+                unit: self.machine.name(unit).to_owned(),
+                began: loaded.began,
+                ready: loaded.ready,
+                notes: loaded.notes.clone(),
+                service: None,
+                ports: Vec::new(),
+            };
+            match &loaded.work {
+                Work::Service(service) => {
+                    let stored =
+                        service.stored.iter().map(|(name, fd)| Ok((name.clone(), keep(fd.as_fd())?)));
+                    let connection = service.connection.as_ref().map(|connection| {
+                        io::Result::Ok(HandedConnection {
+                            fd: keep(connection.as_fd())?,
+                            remote: connection.remote.clone(),
+                            socket: self.machine.name(connection.socket).to_owned(),
+                            instance: connection.instance.clone(),
+                        })
+                    });
+                    handed.service = Some(HandedService {
+                        life: service.life.clone(),
+                        invocation: service.invocation.clone(),
+                        group: service.group.as_ref().map(|group| group.path().to_owned()),
+                        stored: stored.collect::<io::Result<_>>()?,
+                        connection: connection.transpose()?,
+                    });
+                }
+                Work::Socket(sockets) => {
+                    let ports =
+                        sockets.ports().iter().map(|port| Ok((keep(port.fd.as_fd())?, port.connects)));
+                    handed.ports = ports.collect::<io::Result<_>>()?;
+                }
+                Work::Mount(work) if work.is_busy() => {
+                    return Err(io::Error::other(format!("{} is being mounted", handed.unit)));
+                }
+                _ => {}
+            }
+            units.push(handed);
+        }
+        Ok(Handover {
+            began: self.began,
+            booted: self.booted,
+            orphans: self.processes.orphans,
+            machine: self.machine.save(),
+            units,
+            notify: self.notify.as_ref().map(|notify| keep(notify.as_fd())).transpose()?,
+            control: keep(self.connections.as_fd())?,
+        })
+    }
+
+    /// Goes on where the copy before this one has stopped.
+    pub(super) fn resume(&mut self, handover: Handover) {
+        (self.began, self.booted, self.processes.orphans) =
+            (handover.began, handover.booted, handover.orphans);
+        for name in handover.machine.names() {
+            let loaded = UnitName::parse(name).map_err(|error| error.to_string());
+            let loaded = loaded.and_then(|name| {
+                self.load_anew(std::slice::from_ref(&name), false).map_err(|error| error.to_string())
+            });
+            if let Err(why) = loaded {
+                self.say_of(None, Priority::WARNING, &format!("{name} is left to itself: {why}"));
+            }
+        }
+        self.machine.restore(handover.machine, now());
+        for handed in handover.units {
+            if let Some(unit) = self.table.find(&handed.unit) {
+                self.take_up(unit, handed);
+            }
+        }
+        for unit in self.machine.units() {
+            self.go_on(unit);
+        }
+        self.reap();
+        self.say_of(None, Priority::NOTICE, "goes on as another copy of the program");
+    }
+
+    fn take_up(&mut self, unit: UnitId, handed: Handed) {
+        let loaded = self.table.get_mut(unit);
+        (loaded.began, loaded.ready, loaded.notes) = (handed.began, handed.ready, handed.notes);
+        if let Work::Socket(sockets) = &mut loaded.work
+            && !handed.ports.is_empty()
+        {
+            let ports = handed.ports.into_iter().map(|(fd, connects)| Port { fd: taken(fd), connects });
+            sockets.adopt(ports.collect());
+        }
+        let Some(handed) = handed.service else { return };
+        let group = handed.group.and_then(|path| self.groups.group(&path).ok());
+        let connection = handed.connection.and_then(|handed| {
+            let socket = self.table.find(&handed.socket)?;
+            Some(Accepted { fd: taken(handed.fd), remote: handed.remote, socket, instance: handed.instance })
+        });
+        let Some(service) = self.table.service(unit) else { return };
+        let declared = service.life.service().clone();
+        service.life = handed.life.restored(declared);
+        service.invocation = handed.invocation;
+        service.stored = handed.stored.into_iter().map(|(name, fd)| (name, taken(fd))).collect();
+        (service.group, service.connection) = (group, connection);
+        for pid in [service.life.main(), service.life.control()].into_iter().flatten() {
+            self.processes.add(pid, unit);
+        }
+        self.hold_processes(unit);
+        self.watch_group(unit);
+    }
+
+    /// Waits for what a unit waits for, once all units are there.
+    fn go_on(&mut self, unit: UnitId) {
+        let state = self.machine.state(unit);
+        match &self.table.get(unit).work {
+            _ if state.is_down() => {}
+            Work::Timer => self.start_timer(unit),
+            Work::Path(_) => self.start_paths(unit),
+            Work::Socket(sockets) => {
+                let service = self.table.find(sockets.spec().service.as_str());
+                let taken = service.is_some_and(|service| !self.machine.state(service).is_down());
+                if taken {
+                    self.leave_sockets(unit);
+                } else {
+                    self.wait_for_sockets(unit);
+                }
+            }
+            Work::Service(service) => {
+                let life = &service.life;
+                let alone = life.main().is_none() && life.control().is_none();
+                let forks = life.service().kind == Type::Forking && life.phase() == Phase::Start;
+                self.watch_name(unit);
+                if alone && forks {
+                    self.find_main(unit);
+                } else if alone {
+                    self.await_empty(unit);
+                }
+                self.live(unit);
+            }
+            _ => {}
+        }
+    }
+}
