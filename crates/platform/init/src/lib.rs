@@ -14,6 +14,7 @@ pub mod condition;
 pub mod control;
 pub mod exec;
 pub mod files;
+pub mod fuzzing;
 pub mod log;
 mod loopback;
 pub mod pid1;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod conditions;
+mod corpus;
 mod exec;
 mod finding;
 mod groups;

@@ -7,6 +7,7 @@ use perigee_units::fuzzing;
 fn corpora_hold_what_must_hold() {
     replay("units_file", fuzzing::unit_file);
     replay("units_calendar", fuzzing::calendar);
+    replay("units_notify", fuzzing::notify);
 }
 
 #[test]
@@ -17,4 +18,9 @@ fn damaged_unit_files() {
 #[test]
 fn damaged_calendar_expressions() {
     damage("units_calendar", fuzzing::calendar);
+}
+
+#[test]
+fn damaged_notifications() {
+    damage("units_notify", fuzzing::notify);
 }
