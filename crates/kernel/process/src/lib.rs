@@ -19,6 +19,7 @@ mod raw;
 pub mod signals;
 mod stack;
 mod step;
+pub mod stranger;
 pub mod this;
 pub mod wait;
 
