@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::detect::{Controller, Tree, below};
@@ -16,14 +18,17 @@ use crate::{GroupError, Hierarchy, PATIENCE, Unmet, name};
 pub struct Group {
     pub(crate) hierarchy: Hierarchy,
     path: String,
+    /// It was killed by the kernel's own means. Linux from 6.14 on kills what is cloned into such a group later, at least
+    /// up to 6.18: it compares the kills of that group with those of the parent's.
+    pub(crate) killed: Arc<AtomicBool>,
 }
 
 /// How a new process comes into a group.
 #[derive(Debug)]
 pub struct Entry {
-    /// A folder of version 2 for clone3(2) with `CLONE_INTO_CGROUP`.
+    /// A folder of version 2 for clone3(2) with `CLONE_INTO_CGROUP`; none where that is not the way into this group.
     pub clone_into: Option<OwnedFd>,
-    /// Files of version 1 into which the new process writes `0` before it executes anything.
+    /// Files into which the new process writes `0` before it executes anything.
     pub joins: Vec<Join>,
 }
 
@@ -41,7 +46,7 @@ pub struct Join {
 
 impl Group {
     pub(crate) fn new(hierarchy: Hierarchy, path: String) -> Group {
-        Group { hierarchy, path }
+        Group { hierarchy, path, killed: Arc::default() }
     }
 
     /// Its path below the base.
@@ -122,8 +127,14 @@ impl Group {
         };
         if tracker.unified {
             let dir = self.dir();
-            let file = open(&dir, libc::O_DIRECTORY, false).map_err(GroupError::file("open", &dir))?;
-            entry.clone_into = Some(file);
+            if self.killed.load(Ordering::Relaxed) {
+                let path = dir.join("cgroup.procs");
+                let file = open(&path, 0, true).map_err(GroupError::file("open", &path))?;
+                entry.joins.push(Join { file, hierarchy: "version 2".to_owned(), required: true });
+            } else {
+                let file = open(&dir, libc::O_DIRECTORY, false).map_err(GroupError::file("open", &dir))?;
+                entry.clone_into = Some(file);
+            }
         }
         for tree in self.hierarchy.legacy() {
             let required = tree == tracker;
@@ -170,6 +181,14 @@ impl Group {
         found.sort_unstable();
         found.dedup();
         Ok(found)
+    }
+
+    /// The processes in it, without those below it.
+    ///
+    /// # Errors
+    /// The group cannot be read.
+    pub fn own_processes(&self) -> Result<Vec<i32>, GroupError> {
+        pids_in(&self.dir())
     }
 
     /// Its folder, then those below it, at the tracker.
@@ -220,6 +239,10 @@ impl Group {
                     result = Err(error);
                 }
             }
+        }
+        if result.is_ok() {
+            // One that is made in its place has not been killed.
+            self.killed.store(false, Ordering::Relaxed);
         }
         result
     }

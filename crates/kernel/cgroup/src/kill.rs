@@ -29,6 +29,7 @@ impl Group {
     /// The group cannot be read.
     pub fn kill_all(&self) -> Result<Killed, GroupError> {
         if self.hierarchy.tracker()?.unified && write(&self.dir().join("cgroup.kill"), "1").is_ok() {
+            self.killed.store(true, std::sync::atomic::Ordering::Relaxed);
             return Ok(Killed::Together);
         }
         let frozen = self.freeze().is_ok_and(|frozen| frozen);
