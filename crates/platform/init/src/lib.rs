@@ -8,6 +8,7 @@
 //! print.
 
 pub mod accounts;
+pub mod adopt;
 pub mod bus;
 pub mod center;
 pub mod condition;

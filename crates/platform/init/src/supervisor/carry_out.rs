@@ -62,6 +62,7 @@ impl Supervisor {
                 }
                 self.tell_bus(&change);
                 self.tell_triggers(&change);
+                self.remember(change.unit);
                 self.changed(change);
             }
             Effect::JobDone(id, unit, verb, outcome) => self.job_done(id, unit, verb, outcome),
@@ -146,7 +147,10 @@ impl Supervisor {
     pub(super) fn live(&mut self, unit: UnitId) {
         while let Some(action) = self.table.service(unit).and_then(|service| service.life.action()) {
             match action {
-                Action::Spawn(role, exec, place) => self.spawn(unit, role, exec, place),
+                Action::Spawn(role, exec, place) => {
+                    self.spawn(unit, role, exec, place);
+                    self.remember(unit);
+                }
                 Action::Signal(role, signal) => self.signal(unit, role, signal),
                 Action::SignalRest(signal) => self.signal_rest(unit, signal),
                 Action::FindMain => self.find_main(unit),
@@ -157,6 +161,8 @@ impl Supervisor {
                 Action::Phase(phase) => {
                     if phase == Phase::Dead {
                         self.clean(unit);
+                    } else {
+                        self.remember(unit);
                     }
                 }
                 Action::Watchdog(_) => {}

@@ -62,8 +62,12 @@ impl Supervisor {
     pub(super) fn make_group(&mut self, unit: UnitId, name: &str) -> Option<Group> {
         let slice = self.table.service_ref(unit)?.wants.slice.clone();
         let mut unmet = self.limit_slices(&slice);
+        let kept = self.table.service_ref(unit)?.group.clone();
         let made = group_path(&slice, name)
-            .and_then(|path| self.groups.group(&path))
+            .and_then(|path| match kept.filter(|group| group.path() == path) {
+                Some(group) => Ok(group),
+                None => self.groups.group(&path),
+            })
             .and_then(|group| self.limit(unit, &group).map(|more| (group, more)));
         let group = match made {
             Ok((group, more)) => {

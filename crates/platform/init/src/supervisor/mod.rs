@@ -4,6 +4,7 @@
 //! A turn of the loop takes in what has happened, lets the machine and the lives of the services decide, and carries
 //! out what they ask for, until nothing is left to do; then it sleeps until the next event or the next time-out.
 
+mod adopting;
 mod bus;
 mod carry_out;
 mod clock;
@@ -41,6 +42,7 @@ use crate::files::SearchPath;
 use crate::trigger::mount::MountTable;
 use crate::trigger::timer::Timers;
 
+use adopting::Estate;
 use connections::Connections;
 use groups::Slices;
 use handover::Handover;
@@ -113,6 +115,8 @@ enum Source {
     Path(u32),
     Clock(u16),
     Runner(u16),
+    /// The main process of a service that was taken up, by the place of the unit in the table.
+    Adopted(u32),
     /// A socket of a unit: its place in the table, and among the sockets of the unit.
     Port(u32, u16),
 }
@@ -145,6 +149,7 @@ pub struct Supervisor {
     bus: Bus,
     mounts: MountTable,
     history: History,
+    estate: Estate,
     /// Standard input, and the output of whatever nobody listens to.
     null: std::fs::File,
     stopping: Option<Stopping>,
@@ -228,6 +233,7 @@ impl Supervisor {
             emptying: BTreeSet::new(),
             seeking: BTreeMap::new(),
             history: History::default(),
+            estate: Estate::default(),
             null,
             stopping: None,
             began: now(),
@@ -253,9 +259,13 @@ impl Supervisor {
     /// The first unit cannot be loaded.
     pub fn run(&mut self) -> Result<Ending, BeginError> {
         let target = self.settings.target.clone();
+        let heritage = self.open_estate();
         match self.handover.take() {
             Some(handover) => self.resume(handover),
-            None => self.boot(&target)?,
+            None => {
+                self.take_heritage(heritage);
+                self.boot(&target)?;
+            }
         }
         loop {
             self.settle();
@@ -295,6 +305,7 @@ impl Supervisor {
             Source::Path(unit) => self.take_in_path(unit),
             Source::Clock(index) => self.take_in_clock(index),
             Source::Runner(index) => self.take_in_reports(index),
+            Source::Adopted(unit) => self.take_in_adopted(unit),
             Source::Port(unit, index) => self.take_in_port(unit, index),
         }
     }
@@ -358,6 +369,7 @@ impl Source {
             Source::Path(unit) => 4 << 48 | u64::from(unit),
             Source::Clock(index) => 2 << 48 | u64::from(index),
             Source::Runner(index) => 5 << 48 | u64::from(index),
+            Source::Adopted(unit) => 6 << 48 | u64::from(unit),
             Source::Port(unit, index) => 3 << 48 | u64::from(index) << 32 | u64::from(unit),
         }
     }
@@ -375,6 +387,7 @@ impl Source {
             (1, number) => Source::Connection(number),
             (2, index) => Source::Clock(index as u16),
             (5, index) => Source::Runner(index as u16),
+            (6, unit) => Source::Adopted(unit),
             (3, unit) => Source::Port(unit, (token >> 32) as u16),
             _ => return None,
         })

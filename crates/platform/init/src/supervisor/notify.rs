@@ -159,5 +159,8 @@ impl Supervisor {
         }
         service.life.notified(&message, now());
         self.live(unit);
+        if message.main_pid.is_some() {
+            self.remember(unit);
+        }
     }
 }

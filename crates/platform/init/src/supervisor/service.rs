@@ -35,7 +35,7 @@ pub(super) struct ServiceWork {
     /// Descriptors that the service has given to be kept, with their names.
     pub(super) stored: Vec<(String, OwnedFd)>,
     /// Standard output and standard error of its processes.
-    output: Option<[OwnedFd; 2]>,
+    pub(super) output: Option<[OwnedFd; 2]>,
     /// What it was started for, by a socket with `Accept=yes`.
     pub(super) connection: Option<Accepted>,
     /// The identity of this run: 32 hexadecimal digits.
@@ -86,6 +86,9 @@ impl ServiceWork {
 
 impl Supervisor {
     pub(super) fn start_service(&mut self, unit: UnitId) {
+        if self.take_up(unit) {
+            return;
+        }
         let name = self.machine.name(unit).to_owned();
         let group = self.make_group(unit, &name);
         let Some(service) = self.table.service(unit) else { return };
@@ -306,6 +309,9 @@ impl Supervisor {
         let held = pid.and_then(|pid| Some((pid, pidfd::open(pid as i32).ok()?)));
         if let Some(pid) = pid {
             self.processes.add(pid, unit);
+        }
+        if let Some((_, descriptor)) = &held {
+            self.hear_of_stranger(unit, descriptor);
         }
         if let Some(service) = self.table.service(unit) {
             service.main = held;

@@ -38,24 +38,19 @@ impl Init {
             fs::write(folder.path().join(name), text).unwrap();
         }
         fs::write(folder.path().join("default.target"), "[Unit]\n").unwrap();
-        // Tests do not run on the first thread, which would take the signals that the supervisor waits for.
-        let script = "read go; exec env --block-signal \"$0\" --test-threads=1 --nocapture --exact groups::a_supervisor";
-        let mut process = Command::new("/bin/sh")
-            .args(["-c", script])
-            .arg(std::env::current_exe().unwrap())
-            .env(FOLDER, folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        // Its own group is the base of those that it makes, in every hierarchy.
-        let base = groups.group("").unwrap();
-        assert_eq!(base.attach(process.id() as i32).unwrap(), [""; 0]);
-        process.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        let process = spawn(&groups, folder.path());
         let init = Init { folder, groups, process };
         init.until("it answers", || Client::connect(&init.folder.path().join("run")).ok());
         Some(init)
+    }
+
+    /// Kills the supervisor, as no one should, waits a little, and starts another one in its place.
+    fn succeed(&mut self, between: impl FnOnce(&Init)) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        between(self);
+        self.process = spawn(&self.groups, self.folder.path());
+        self.until("the next one answers", || Client::connect(&self.folder.path().join("run")).ok());
     }
 
     /// Waits for something to be there.
@@ -94,6 +89,27 @@ impl Init {
         }
         has
     }
+}
+
+/// The supervisor as a process in the base of these groups.
+fn spawn(groups: &Hierarchy, folder: &Path) -> Child {
+    // Tests do not run on the first thread, which would take the signals that the supervisor waits for.
+    let script =
+        "read go; exec env --block-signal \"$0\" --test-threads=1 --nocapture --exact groups::a_supervisor";
+    let mut process = Command::new("/bin/sh")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .env(FOLDER, folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(fs::File::options().append(true).create(true).open(folder.join("log")).unwrap())
+        .spawn()
+        .unwrap();
+    // Its own group is the base of those that it makes, in every hierarchy.
+    let base = groups.group("").unwrap();
+    assert_eq!(base.attach(process.id() as i32).unwrap(), [""; 0]);
+    process.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    process
 }
 
 impl Drop for Init {
@@ -168,4 +184,141 @@ fn limits_of_units_and_slices_hold_and_follow_their_files() {
     assert!(!group.exists());
     init.act(Verb::Start, "hungry.service");
     init.until("it was killed", || (init.status("hungry.service").result == "signal SIGKILL").then_some(()));
+}
+
+/// The daemons go on while their supervisor is gone; the next one finds them, starts none twice, and knows what has
+/// become of those that have ended.
+#[test]
+fn services_outlive_their_supervisor() {
+    let units = [
+        ("simple.service", "[Service]\nExecStart=/bin/sh -c 'echo simple >> DIR/out; sleep 1000 & wait'\n"),
+        (
+            "forking.service",
+            "[Service]\nType=forking\nPIDFile=DIR/pid\n\
+             ExecStart=/bin/sh -c 'echo forking >> DIR/out; sleep 1000 & echo $$! > DIR/pid'\nExecStop=/bin/sh -c 'echo stop >> DIR/out'\n",
+        ),
+        (
+            "once.service",
+            "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo once >> DIR/out'\n",
+        ),
+        (
+            "preparing.service",
+            "[Service]\nTimeoutStartSec=60\nExecStartPre=/bin/sh -c 'echo pre >> DIR/out; while test -e DIR/slow; do sleep 0.01; done'\n\
+             ExecStart=/bin/sh -c 'echo main >> DIR/out; exec sleep 1000'\n",
+        ),
+        (
+            "ends.service",
+            "[Service]\nExecStart=/bin/sh -c 'echo ends >> DIR/out; while ! test -e DIR/end; do sleep 0.01; done; exit 3'\n",
+        ),
+        (
+            "gone.service",
+            "[Service]\nExecStart=/bin/sh -c 'echo gone >> DIR/out; while ! test -e DIR/go; do sleep 0.01; done; exit 4'\n",
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display().to_string();
+    let units: Vec<_> = units.iter().map(|(name, text)| (*name, text.replace("DIR", &place))).collect();
+    let units: Vec<_> = units.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let Some(mut init) = Init::begin("kill", &units) else { return };
+    let out = |line: &str| {
+        let text = fs::read_to_string(folder.path().join("out")).unwrap_or_default();
+        text.lines().filter(|known| *known == line).count()
+    };
+    fs::write(folder.path().join("slow"), "").unwrap();
+    let running = ["simple.service", "forking.service", "once.service", "ends.service", "gone.service"];
+    running.iter().for_each(|unit| init.act(Verb::Start, unit));
+    let start = |unit: &str| Request::Do {
+        verb: Verb::Start,
+        units: vec![unit.to_owned()],
+        active_only: false,
+        or_restart: false,
+        wait: false,
+    };
+    init.ask(&start("preparing.service"));
+    let said = ["simple", "forking", "once", "ends", "gone", "pre"];
+    init.until("all have spoken", || said.iter().all(|line| out(line) == 1).then_some(()));
+    let before: Vec<_> = running.iter().map(|unit| init.status(unit)).collect();
+    assert!(before.iter().all(|status| status.listed.active == "active"), "{before:#?}");
+
+    init.succeed(|init| {
+        fs::write(folder.path().join("go"), "").unwrap();
+        let gone = before[4].main_pid.unwrap();
+        init.until("it has ended", || (!Path::new(&format!("/proc/{gone}")).exists()).then_some(()));
+    });
+    let taken = init.until("all are taken up", || {
+        let taken: Vec<_> = running.iter().map(|unit| init.status(unit)).collect();
+        taken[..4].iter().all(|status| status.listed.active == "active").then_some(taken)
+    });
+    for (before, taken) in before.iter().zip(&taken).take(4) {
+        assert_eq!(taken.main_pid, before.main_pid);
+        assert_eq!(taken.invocation, before.invocation);
+    }
+    assert_eq!(taken[0].processes, before[0].processes);
+    // The process of `simple` has a child, which is known too.
+    assert_eq!(taken[0].processes.len(), 2);
+    // It has ended while nobody looked: that is shown, not made up.
+    let gone = init.until("its end is known", || {
+        let status = init.status("gone.service");
+        (status.listed.active == "inactive").then_some(status)
+    });
+    assert_eq!(gone.main_ended.as_deref(), Some("nobody saw how it has ended"));
+    // One whose start was interrupted is started again, after what was left of it was killed.
+    init.until("it prepares again", || (out("pre") == 2).then_some(()));
+    fs::remove_file(folder.path().join("slow")).unwrap();
+    init.until("it is there", || (init.status("preparing.service").listed.active == "active").then_some(()));
+
+    // How a process ends that is nobody's child here is read from the kernel.
+    fs::write(folder.path().join("end"), "").unwrap();
+    let ended = init.until("its end is known", || {
+        let status = init.status("ends.service");
+        (status.listed.active != "active").then_some(status)
+    });
+    if ended.main_ended.as_deref() == Some("nobody saw how it has ended") {
+        eprintln!("SKIPPED: this kernel does not tell how a process has ended that is no child");
+    } else {
+        assert_eq!((ended.listed.active.as_str(), ended.result.as_str()), ("failed", "exit-code 3"));
+    }
+
+    // Once more; then they stop as they would have.
+    init.succeed(|_| ());
+    init.until("it is taken up", || (init.status("forking.service").listed.active == "active").then_some(()));
+    for unit in ["simple.service", "forking.service", "preparing.service"] {
+        assert_eq!(init.status(unit).listed.restarts, 0);
+        init.act(Verb::Stop, unit);
+        let status = init.status(unit);
+        assert_eq!((status.listed.active.as_str(), status.processes.len()), ("inactive", 0), "{status:?}");
+    }
+    for (line, count) in [
+        ("simple", 1),
+        ("forking", 1),
+        ("once", 1),
+        ("ends", 1),
+        ("gone", 1),
+        ("pre", 2),
+        ("main", 1),
+        ("stop", 1),
+    ] {
+        assert_eq!(out(line), count, "{line}");
+    }
+}
+
+/// A service that does not end when asked is killed with all its processes; its last commands still run in its group.
+#[test]
+fn commands_run_in_a_group_that_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let text = format!(
+        "[Service]\nTimeoutStopSec=0.2\nExecStart=/bin/sh -c 'trap \"\" TERM; sleep 1000 & while :; do wait; done'\n\
+         ExecStopPost=/bin/sh -c 'echo $$SERVICE_RESULT >> {out}; cat /proc/self/cgroup >> {out}'\n",
+        out = out.display()
+    );
+    let Some(init) = Init::begin("killed", &[("stubborn.service", &text)]) else { return };
+    for round in 1..=2 {
+        init.act(Verb::Start, "stubborn.service");
+        init.until("two processes", || (init.status("stubborn.service").processes.len() == 2).then_some(()));
+        init.act(Verb::Stop, "stubborn.service");
+        let text = fs::read_to_string(&out).unwrap();
+        let group = text.lines().filter(|line| line.ends_with("/system.slice/stubborn.service")).count();
+        assert!(group >= round, "{text}");
+    }
 }

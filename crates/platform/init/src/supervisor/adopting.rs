@@ -1,0 +1,258 @@
+//! What an earlier supervisor, which was killed, has left: its services are taken up as they are, none is started
+//! twice; and this one leaves the same for the next.
+//!
+//! Only a process that is not PID 1 has successors: when PID 1 ends, so does everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsFd, OwnedFd};
+
+use perigee_journal::Priority;
+use perigee_process::epoll::{EpollEvent, EpollFlags};
+use perigee_process::{pidfd, stranger};
+use perigee_units::machine::{Event, State, UnitId, Verb};
+use perigee_units::service::{Ended, Phase, Type};
+use perigee_units::unit::UnitName;
+
+use super::processes::ended;
+use super::{Source, Supervisor, now};
+use crate::adopt::{Main, ProcessId, Record, Records, Taken, decide};
+
+/// What there was before this supervisor, and what it leaves itself.
+#[derive(Debug, Default)]
+pub(super) struct Estate {
+    records: Option<Records>,
+    boot: String,
+    /// Units of an earlier supervisor that were not taken up yet.
+    found: BTreeMap<UnitId, Taken>,
+    /// Those that were taken up, as long as they are not started anew.
+    taken: BTreeSet<UnitId>,
+}
+
+impl Supervisor {
+    /// Opens the records, and reads what an earlier supervisor has left in them.
+    pub(super) fn open_estate(&mut self) -> Vec<Record> {
+        if self.settings.is_first || self.signals.is_none() {
+            return Vec::new();
+        }
+        self.estate.boot = self.host.boot_id.clone().unwrap_or_default();
+        let mut records = match Records::below(&self.settings.runtime) {
+            Ok(records) => records,
+            Err(error) => {
+                let text = format!("units could not be found again after a kill of this process: {error}");
+                self.say_of(None, Priority::WARNING, &text);
+                return Vec::new();
+            }
+        };
+        let (read, problems) = records.read_all(&self.estate.boot);
+        self.estate.records = Some(records);
+        problems.iter().for_each(|problem| self.say_of(None, Priority::WARNING, problem));
+        read
+    }
+
+    /// Asks for the units of an earlier supervisor to be taken up. Call it once, before the first unit is asked for.
+    pub(super) fn take_heritage(&mut self, read: Vec<Record>) {
+        // Groups of which nobody has kept a record may belong to another supervisor: they are left alone.
+        if read.is_empty() {
+            return;
+        }
+        let groups = self.populated();
+        for taken in decide(read, &groups, stranger::look) {
+            let Some(record) = taken.record.clone() else { continue };
+            let unit = UnitName::parse(&taken.unit).ok().and_then(|name| self.load(&name).ok());
+            let Some(unit) = unit else {
+                let text = format!(
+                    "{} ran under an earlier supervisor, and has no unit file any more; its {} processes are left alone",
+                    taken.unit,
+                    taken.processes.len()
+                );
+                self.say_of(None, Priority::WARNING, &text);
+                continue;
+            };
+            if !record.state.is_down() {
+                self.estate.found.insert(unit, taken);
+                if let Err(why) = self.machine.request(Verb::Start, unit, now()) {
+                    self.say_of(Some(unit), Priority::WARNING, &format!("is not taken up: {why}"));
+                }
+            }
+        }
+    }
+
+    /// Every group with the processes in it.
+    fn populated(&self) -> Vec<(String, Vec<stranger::Seen>)> {
+        let found = self.groups.list().unwrap_or_default();
+        let populated = found.into_iter().filter(|found| found.populated);
+        let with_processes = populated.filter_map(|found| {
+            let pids = self.groups.group(&found.path).and_then(|group| group.own_processes()).ok()?;
+            Some((found.path, pids.into_iter().filter_map(stranger::look).collect()))
+        });
+        with_processes.collect()
+    }
+
+    /// Takes up a service that an earlier supervisor has started, if there is one; false where it is to be started.
+    pub(super) fn take_up(&mut self, unit: UnitId) -> bool {
+        self.estate.taken.remove(&unit);
+        let Some(taken) = self.estate.found.remove(&unit) else { return false };
+        let Some(record) = taken.record.clone() else { return false };
+        let name = self.machine.name(unit).to_owned();
+        let group = self.make_group(unit, &name);
+        // Where it was when its own supervisor was killed, if that can be gone on from.
+        let phase = self.phase_of(unit, &record, &taken);
+        let Some(service) = self.table.service(unit) else { return false };
+        service.group = group;
+        let Some(phase) = phase else {
+            self.kill_leftovers(unit, &taken);
+            return false;
+        };
+        service.invocation = record.invocation.clone();
+        service.output = self.log.streams(&name, &record.invocation, self.settings.console);
+        let main = match taken.main {
+            Main::Same(id) | Main::Guessed(id) | Main::Ended(id, _) => Some(id),
+            Main::None => None,
+        };
+        service.life.adopt(phase, main.map(|id| id.pid as u32), now());
+        let text =
+            format!("is taken up from an earlier supervisor, with {} processes", taken.processes.len());
+        self.say_of(Some(unit), Priority::NOTICE, &text);
+        self.estate.taken.insert(unit);
+        let held = main.and_then(|id| self.hold(unit, id));
+        let lives = held.is_some();
+        if let Some(service) = self.table.service(unit) {
+            service.main = held;
+        }
+        self.live(unit);
+        if phase != Phase::Start {
+            self.machine.event(unit, Event::Ready, now());
+        }
+        if let Some(id) = main.filter(|_| !lives) {
+            let exit = match taken.main {
+                Main::Ended(_, exit) => exit,
+                _ => None,
+            };
+            self.stranger_ended(unit, id.pid as u32, exit.map_or(Ended::Unknown, ended));
+        }
+        if record.state == State::Deactivating {
+            // It was being stopped: so it goes on to be.
+            let _ = self.machine.request(Verb::Stop, unit, now());
+        }
+        self.remember(unit);
+        true
+    }
+
+    /// The phase from which a service can go on; none where what was at work cannot be told, or has no one who waits
+    /// for it any more.
+    fn phase_of(&self, unit: UnitId, record: &Record, taken: &Taken) -> Option<Phase> {
+        let service = self.table.service_ref(unit)?.life.service();
+        let lives = matches!(taken.main, Main::Same(_));
+        match record.phase {
+            Phase::Exited => Some(Phase::Exited),
+            Phase::Start if !lives => None,
+            // A list of commands goes on at a place that nobody has kept.
+            Phase::Start if service.kind == Type::Oneshot => {
+                (service.commands(perigee_units::service::Exec::Start).len() == 1).then_some(Phase::Start)
+            }
+            Phase::Start if service.kind == Type::Forking => None,
+            Phase::Start => Some(Phase::Start),
+            Phase::Running | Phase::Reload => Some(Phase::Running),
+            Phase::StartPost if lives => Some(Phase::Running),
+            Phase::Condition | Phase::StartPre | Phase::StartPost => None,
+            // It was being stopped.
+            _ if lives || !taken.processes.is_empty() => Some(Phase::Running),
+            _ => None,
+        }
+    }
+
+    /// Kills what is left of a start that cannot be gone on with, so that the service is never there twice.
+    fn kill_leftovers(&mut self, unit: UnitId, taken: &Taken) {
+        if taken.processes.is_empty() {
+            return;
+        }
+        let text = format!("its start was interrupted; {} processes of it are killed", taken.processes.len());
+        self.say_of(Some(unit), Priority::NOTICE, &text);
+        for id in &taken.processes {
+            if let Some((_, descriptor)) = open(*id) {
+                let _ = pidfd::signal(descriptor.as_fd(), 9);
+            }
+        }
+        let Some(group) = self.table.service_ref(unit).and_then(|service| service.group.clone()) else {
+            return;
+        };
+        let _ = group.kill_all();
+        // They are gone in a moment; a process that cannot be killed is not waited for.
+        let deadline = std::time::Instant::now() + perigee_cgroup::PATIENCE;
+        while group.is_populated().unwrap_or(false) && std::time::Instant::now() < deadline {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
+    /// Keeps hold of a process that is not our child, and hears when it ends; none where it has ended.
+    fn hold(&mut self, unit: UnitId, id: ProcessId) -> Option<(u32, OwnedFd)> {
+        let held = open(id)?;
+        self.processes.add(held.0, unit);
+        self.hear_of_stranger(unit, &held.1);
+        Some(held)
+    }
+
+    /// Hears when the main process of a service ends, if it has been taken up: its processes are nobody's children here.
+    pub(super) fn hear_of_stranger(&mut self, unit: UnitId, descriptor: &OwnedFd) {
+        if self.estate.taken.contains(&unit) {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, Source::Adopted(unit.index() as u32).token());
+            // Without it the group becomes empty one day, and tells.
+            let _ = self.epoll.add(descriptor, event);
+        }
+    }
+
+    /// The main process of a service that was taken up has ended.
+    pub(super) fn take_in_adopted(&mut self, unit: u32) {
+        let Some(unit) = self.machine.units().nth(unit as usize) else { return };
+        let Some(service) = self.table.service(unit) else { return };
+        let Some((pid, descriptor)) = service.main.take() else { return };
+        let _ = self.epoll.delete(&descriptor);
+        // As long as nobody has reaped it, /proc tells; then whoever has held it.
+        let told = || stranger::look(pid as i32).and_then(|seen| seen.exit);
+        let exit = stranger::exit_of(descriptor.as_fd()).or_else(told);
+        let exit = exit.or_else(|| stranger::exit_of(descriptor.as_fd()));
+        self.stranger_ended(unit, pid, exit.map_or(Ended::Unknown, ended));
+    }
+
+    fn stranger_ended(&mut self, unit: UnitId, pid: u32, ended: Ended) {
+        self.processes.remove(pid);
+        if let Some(service) = self.table.service(unit) {
+            service.life.ended(pid, ended, now());
+            service.forget(pid);
+        }
+        self.live(unit);
+    }
+
+    /// Keeps what the next supervisor must know of a unit.
+    pub(super) fn remember(&mut self, unit: UnitId) {
+        let Some(records) = &mut self.estate.records else { return };
+        let name = self.machine.name(unit);
+        let state = self.machine.state(unit);
+        if state.is_down() {
+            return records.remove(name);
+        }
+        let service = self.table.service_ref(unit);
+        let life = service.map(|service| &service.life);
+        let process = |pid: Option<u32>| pid.and_then(|pid| ProcessId::of(pid as i32));
+        let record = Record {
+            boot: self.estate.boot.clone(),
+            unit: name.to_owned(),
+            state,
+            phase: life.map(|life| life.phase()).unwrap_or_default(),
+            main: process(life.and_then(|life| life.main())),
+            control: process(life.and_then(|life| life.control())),
+            invocation: service.map(|service| service.invocation.clone()).unwrap_or_default(),
+        };
+        if let Err(error) = records.save(record) {
+            self.table.get_mut(unit).note(format!("it could not be found again after a kill: {error}"));
+        }
+    }
+}
+
+/// Opens a process, if it is still this one.
+fn open(id: ProcessId) -> Option<(u32, OwnedFd)> {
+    let descriptor = pidfd::open(id.pid).ok()?;
+    // The descriptor was there first: whoever has the number now is whom it means.
+    let seen = stranger::look(id.pid)?;
+    (ProcessId::from(seen.identity) == id && !seen.zombie).then_some((id.pid as u32, descriptor))
+}
