@@ -114,6 +114,16 @@ impl Group {
     }
 }
 
+impl Group {
+    /// How often the kernel has killed a process of the group because memory was over; none where it is not counted.
+    pub fn oom_kills(&self) -> Option<u64> {
+        match self.hierarchy.tree_of(Controller::Memory) {
+            Some(tree) => field(&self.in_tree(tree).join("memory.oom_control"), "oom_kill"),
+            None => field(&self.dir().join("memory.events"), "oom_kill"),
+        }
+    }
+}
+
 impl Usage {
     fn take_unified(&mut self, dir: &Path) {
         self.memory = number(&dir.join("memory.current"));

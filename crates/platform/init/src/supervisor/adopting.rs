@@ -99,6 +99,7 @@ impl Supervisor {
         let phase = self.phase_of(unit, &record, &taken);
         let Some(service) = self.table.service(unit) else { return false };
         service.group = group;
+        service.memory_was_over();
         let Some(phase) = phase else {
             self.kill_leftovers(unit, &taken);
             return false;

@@ -8,7 +8,7 @@ use perigee_cgroup::{Group, GroupError, Limits, Machine, Unmet, group_path};
 use perigee_units::machine::UnitId;
 use perigee_units::unit::{Unit, UnitName, Value};
 
-use super::Supervisor;
+use super::{Supervisor, now};
 use crate::accounts::Accounts;
 
 /// What a service wants of its group.
@@ -178,6 +178,15 @@ impl Supervisor {
                 let unmet = self.limit(unit, &group).unwrap_or_default();
                 unmet.into_iter().for_each(|unmet| self.table.get_mut(unit).note(unmet.to_string()));
             }
+        }
+    }
+
+    /// Whether the kernel has killed a process of a unit for want of memory; its life goes on from there.
+    pub(super) fn look_at_memory(&mut self, unit: UnitId) {
+        let Some(service) = self.table.service(unit) else { return };
+        if service.memory_was_over() {
+            service.life.out_of_memory(now());
+            self.live(unit);
         }
     }
 

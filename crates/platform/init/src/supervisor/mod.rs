@@ -312,6 +312,13 @@ impl Supervisor {
 
     fn take_in_groups(&mut self) {
         let emptied = self.watcher.as_mut().map(Watcher::emptied).unwrap_or_default();
+        // What was killed for want of memory is so before it counts as ended.
+        let short = self.watcher.as_mut().map(Watcher::short_of_memory).unwrap_or_default();
+        for watch in short {
+            if let Some(unit) = self.watches.get(&watch).copied() {
+                self.look_at_memory(unit);
+            }
+        }
         for watch in emptied {
             if let Some(unit) = self.watches.get(&watch).copied() {
                 self.is_empty(unit);

@@ -71,8 +71,12 @@ impl ServiceWork {
     /// Whether the kernel has killed a process for want of memory since this was asked last.
     pub(super) fn was_out_of_memory(&mut self, exit: Exit) -> bool {
         let killed = matches!(exit, Exit::Signal { signal, .. } if signal == Signal::KILL.number());
-        let Some(group) = self.group.as_ref().filter(|_| killed) else { return false };
-        let kills = group.usage().oom_kills.unwrap_or(0);
+        killed && self.memory_was_over()
+    }
+
+    /// The same, of any process of it.
+    pub(super) fn memory_was_over(&mut self) -> bool {
+        let kills = self.group.as_ref().and_then(Group::oom_kills).unwrap_or(0);
         std::mem::replace(&mut self.oom_kills, kills) < kills
     }
 
@@ -92,11 +96,9 @@ impl Supervisor {
         let name = self.machine.name(unit).to_owned();
         let group = self.make_group(unit, &name);
         let Some(service) = self.table.service(unit) else { return };
-        if service.group.is_none() {
-            // A group that was made anew counts from nothing.
-            service.oom_kills = 0;
-        }
         service.group = group;
+        // A group that was there before has counted already.
+        service.memory_was_over();
         service.invocation = invocation();
         service.output = self.log.streams(&name, &service.invocation, self.settings.console);
         match service.context.prepare() {

@@ -183,7 +183,11 @@ fn limits_of_units_and_slices_hold_and_follow_their_files() {
     init.act(Verb::Stop, "one.service");
     assert!(!group.exists());
     init.act(Verb::Start, "hungry.service");
-    init.until("it was killed", || (init.status("hungry.service").result == "signal SIGKILL").then_some(()));
+    init.until("it was killed", || {
+        let result = init.status("hungry.service").result;
+        (result != "success").then_some(result)
+    });
+    assert_eq!(init.status("hungry.service").result, "oom-kill");
 }
 
 /// The daemons go on while their supervisor is gone; the next one finds them, starts none twice, and knows what has
