@@ -89,7 +89,7 @@ impl Supervisor {
     }
 
     /// Takes up a service that an earlier supervisor has started, if there is one; false where it is to be started.
-    pub(super) fn take_up(&mut self, unit: UnitId) -> bool {
+    pub(super) fn adopt_service(&mut self, unit: UnitId) -> bool {
         self.estate.taken.remove(&unit);
         let Some(taken) = self.estate.found.remove(&unit) else { return false };
         let Some(record) = taken.record.clone() else { return false };

@@ -90,7 +90,7 @@ impl ServiceWork {
 
 impl Supervisor {
     pub(super) fn start_service(&mut self, unit: UnitId) {
-        if self.take_up(unit) {
+        if self.adopt_service(unit) {
             return;
         }
         let name = self.machine.name(unit).to_owned();
