@@ -1,15 +1,19 @@
 //! `perigee ctl`: the words of systemctl, for units.
 
 mod act;
+mod analyze;
 mod check;
 mod logs;
+mod manage;
 mod order;
 mod show;
+mod tree;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use perigee_init::control::Request;
 use perigee_init::files::SearchPath;
 use perigee_units::machine;
 use perigee_units::unit::UnitName;
@@ -55,6 +59,39 @@ pub(crate) enum Verb {
     },
     /// List the units that are loaded
     ListUnits(show::List),
+    /// Show what a unit needs, and what that needs, as a tree
+    ListDependencies(tree::Arguments),
+    /// How long units took to start, and why
+    #[command(subcommand)]
+    Analyze(analyze::Verb),
+    /// Send a signal to the processes of units
+    Kill(manage::Kill),
+    /// Forget that units have failed
+    ResetFailed(manage::SomeUnits),
+    /// List what was asked for and is not done
+    ListJobs(act::WhichSupervisor),
+    /// Cancel jobs
+    Cancel(manage::Cancel),
+    /// Run a command as a unit that has no file
+    Run(manage::Run),
+    /// Read unit files again
+    DaemonReload(act::WhichSupervisor),
+    /// Let the program at the supervisor's path take over; no unit is started again
+    DaemonReexec(act::WhichSupervisor),
+    /// Stop everything and switch the machine off
+    Poweroff(act::WhichSupervisor),
+    /// Stop everything and start the machine anew
+    Reboot(act::WhichSupervisor),
+    /// Stop everything and halt
+    Halt(act::WhichSupervisor),
+    /// Stop everything and end the supervisor
+    Exit {
+        /// Its exit status
+        #[arg(default_value_t = 0)]
+        status: u8,
+        #[command(flatten)]
+        supervisor: act::WhichSupervisor,
+    },
     /// Show every change of state as it happens
     Events(show::Events),
     /// Show what units have printed, from the files of the log; the supervisor need not run
@@ -87,6 +124,19 @@ pub(crate) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::IsActive { units, quiet } => show::is_active_verb(&units, quiet),
         Verb::ListUnits(arguments) => show::list(&arguments),
         Verb::Logs(arguments) => logs::run(&arguments),
+        Verb::ListDependencies(arguments) => tree::run(&arguments),
+        Verb::Analyze(verb) => analyze::run(&verb),
+        Verb::Kill(arguments) => manage::kill(&arguments),
+        Verb::ResetFailed(arguments) => manage::reset_failed(&arguments),
+        Verb::ListJobs(supervisor) => manage::list_jobs(&supervisor),
+        Verb::Cancel(arguments) => manage::cancel(&arguments),
+        Verb::Run(arguments) => manage::run(&arguments),
+        Verb::DaemonReload(supervisor) => manage::ask(&supervisor, &Request::DaemonReload),
+        Verb::DaemonReexec(supervisor) => manage::ask(&supervisor, &Request::DaemonReexec),
+        Verb::Poweroff(supervisor) => manage::ask(&supervisor, &Request::PowerOff),
+        Verb::Reboot(supervisor) => manage::ask(&supervisor, &Request::Reboot),
+        Verb::Halt(supervisor) => manage::ask(&supervisor, &Request::Halt),
+        Verb::Exit { status, supervisor } => manage::ask(&supervisor, &Request::Exit { status }),
         Verb::Events(arguments) => show::events(&arguments),
     }
 }

@@ -148,7 +148,7 @@ fn show(out: &mut impl Write, status: &UnitStatus) -> std::io::Result<()> {
 }
 
 /// A dot that says how it is, in colour where somebody looks.
-fn mark(active: &str) -> String {
+pub(crate) fn mark(active: &str) -> String {
     let colour = match active {
         "active" | "reloading" => 32,
         "failed" => 31,
