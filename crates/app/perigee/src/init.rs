@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if pid1::is_machine() && arguments.path.is_empty() {
         let folder = arguments.runtime.join("generated");
         match generate(Path::new("/"), &folder) {
-            Ok(notes) => notes.iter().for_each(|note| eprintln!("perigee: /etc/fstab: {note}")),
+            Ok(notes) => notes.iter().for_each(|note| eprintln!("perigee: {note}")),
             Err(error) => eprintln!("perigee: /etc/fstab: {error}"),
         }
         search = search.and(folder);

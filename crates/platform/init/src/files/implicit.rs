@@ -171,9 +171,7 @@ impl Links<'_> {
 
     fn mount_by_default(&mut self) {
         let Some(mount) = Mount::read(self.unit) else { return };
-        let kernel = ["/proc", "/sys", "/dev", "/run/initramfs"];
-        let of_kernel = kernel.iter().any(|above| std::path::Path::new(&mount.place).starts_with(above));
-        if of_kernel || matches!(mount.place.as_str(), "/" | "/usr") {
+        if mount.stays() {
             return;
         }
         let optional = MountOptions::parse(&mount.options).has("nofail");

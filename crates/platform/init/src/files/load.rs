@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use perigee_units::machine::{Relation, Restart, RestartPolicy, Spec};
-use perigee_units::unit::{ExitStatuses, Host, Unit, UnitKind, UnitName, Value};
+use perigee_units::unit::{ExitStatuses, Host, Source, Unit, UnitKind, UnitName, Value};
 use perigee_units::value::Span;
 
 use super::implicit::{self, has_defaults};
 use super::{Files, FindError, SearchPath};
+use crate::trigger::mount::mounted_as;
 
 /// Units that are loaded for one request are no more than this.
 const MOST_UNITS: usize = 10_000;
@@ -73,11 +74,14 @@ pub fn load(search: &SearchPath, host: &Host, names: &[UnitName]) -> Result<Load
             Ok(found) => found,
             // A slice is there when something is in it.
             Err(FindError::Missing(_)) if name.kind() == UnitKind::Slice => (Vec::new(), Files::bare(&name)),
-            Err(error) if names.contains(&name) => return Err(error),
-            Err(error) => {
-                loaded.absent.push((name, error));
-                continue;
-            }
+            Err(error) => match found_mounted(&name, &error) {
+                Some(source) => (vec![source], Files::bare(&name)),
+                None if names.contains(&name) => return Err(error),
+                None => {
+                    loaded.absent.push((name, error));
+                    continue;
+                }
+            },
         };
         known.insert(name, files.name.clone());
         if loaded.units.iter().any(|unit| unit.name == files.name) {
@@ -146,6 +150,12 @@ impl Loaded {
             spec.relations.extend(after);
         }
     }
+}
+
+/// The unit of a mount that somebody else has made, and that no file declares.
+fn found_mounted(name: &UnitName, error: &FindError) -> Option<Source> {
+    let mount = name.kind() == UnitKind::Mount && matches!(error, FindError::Missing(_));
+    if mount { mounted_as(name).map(|mounted| mounted.source()) } else { None }
 }
 
 /// What the unit file says.

@@ -28,6 +28,7 @@ impl Supervisor {
                 if let Some((runner, name)) = self.runner(unit) {
                     runner.kill(name);
                 }
+                self.kill_helper(unit);
                 self.live(unit);
             }
             Effect::Reload(unit) => {

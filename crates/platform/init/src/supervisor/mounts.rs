@@ -3,23 +3,29 @@
 use std::ffi::CString;
 use std::os::fd::AsFd;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use perigee_journal::Priority;
 use perigee_process::epoll::{EpollEvent, EpollFlags};
 use perigee_process::{Launch, Step};
-use perigee_units::machine::{Event, Outcome, UnitId};
+use perigee_units::machine::{Event, Outcome, State, UnitId, Verb};
 
 use super::processes::ended;
 use super::table::Work;
 use super::{Source, Supervisor, now};
+use crate::files::FindError;
 use crate::trigger::mount::{Begun, Mount, MountError, Swap};
 use crate::trigger::path::Said;
+
+/// Mounts that become units at once are no more than this.
+const MOST_SEEN: usize = 1_000;
 
 /// A mount or a swap space at work.
 #[derive(Debug)]
 pub(super) struct MountWork {
     what: Place,
-    /// The helper that is at work.
-    helper: Option<u32>,
+    /// The helper that is at work, and what for.
+    helper: Option<(u32, Wish)>,
 }
 
 #[derive(Debug)]
@@ -29,7 +35,7 @@ enum Place {
 }
 
 /// What is asked of a mount.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Start,
     Stop,
@@ -62,9 +68,20 @@ impl MountWork {
 impl Supervisor {
     pub(super) fn mount(&mut self, unit: UnitId, wish: Wish) {
         let Work::Mount(work) = &self.table.get(unit).work else { return };
+        if let Some((pid, at_work)) = work.helper {
+            // It is told to end; what has come of it by then is undone.
+            if at_work != Wish::Stop {
+                signal_helper(pid, Signal::SIGTERM);
+            }
+            return;
+        }
         let mounts = self.mounts.mounts();
         let begun = match (&work.what, wish) {
             (Place::Mount(mount), Wish::Start) => mount.start(mounts),
+            // What others have mounted is theirs at the end.
+            (Place::Mount(mount), Wish::Stop) if mount.is_found() && self.stopping.is_some() => {
+                Ok(Begun::Done)
+            }
             (Place::Mount(mount), Wish::Stop) => mount.stop(mounts),
             (Place::Mount(mount), Wish::Reload) => mount.reload(),
             (Place::Swap(swap), Wish::Start) => swap.start(),
@@ -72,7 +89,7 @@ impl Supervisor {
             (Place::Swap(_), Wish::Reload) => Ok(Begun::Done),
         };
         let begun = begun.map_err(|error: MountError| format!("{error}: {}", error.source));
-        match begun.and_then(|begun| self.help(unit, begun)) {
+        match begun.and_then(|begun| self.help(unit, begun, wish)) {
             Ok(true) => {}
             Ok(false) => self.mounted(unit, Outcome::Success),
             Err(why) => {
@@ -84,7 +101,7 @@ impl Supervisor {
     }
 
     /// Runs the helper that is needed; false if none is.
-    fn help(&mut self, unit: UnitId, begun: Begun) -> Result<bool, String> {
+    fn help(&mut self, unit: UnitId, begun: Begun, wish: Wish) -> Result<bool, String> {
         let Begun::Command(command) = begun else { return Ok(false) };
         let text =
             |text: &String| CString::new(text.as_str()).map_err(|_| format!("{text:?} has a NUL in it"));
@@ -98,7 +115,7 @@ impl Supervisor {
         let spawned = launch.spawn().map_err(|error| format!("cannot run {}: {error}", command[0]))?;
         self.processes.add(spawned.pid as u32, unit);
         if let Work::Mount(work) = &mut self.table.get_mut(unit).work {
-            work.helper = Some(spawned.pid as u32);
+            work.helper = Some((spawned.pid as u32, wish));
         }
         Ok(true)
     }
@@ -106,9 +123,7 @@ impl Supervisor {
     /// The helper of a mount has ended.
     pub(super) fn helped(&mut self, unit: UnitId, pid: u32, exit: perigee_process::wait::Exit) {
         let Work::Mount(work) = &mut self.table.get_mut(unit).work else { return };
-        if work.helper.take_if(|helper| *helper == pid).is_none() {
-            return;
-        }
+        let Some((_, wish)) = work.helper.take_if(|(helper, _)| *helper == pid) else { return };
         let outcome = match ended(exit) {
             perigee_units::service::Ended::Exit(0) => Outcome::Success,
             perigee_units::service::Ended::Exit(code) => Outcome::ExitCode(code),
@@ -118,11 +133,14 @@ impl Supervisor {
         };
         // What the kernel has by now counts for more than what it tells of later.
         let _ = self.mounts.ready();
+        if wish != Wish::Stop && self.machine.state(unit) == State::Deactivating {
+            // It was to stop before it was there.
+            return self.mount(unit, Wish::Stop);
+        }
         self.mounted(unit, outcome);
     }
 
     fn mounted(&mut self, unit: UnitId, outcome: Outcome) {
-        use perigee_units::machine::State;
         let event = match (self.machine.state(unit), outcome) {
             (State::Activating, Outcome::Success) => Event::Ready,
             (State::Reloading, outcome) => Event::Reloaded(outcome == Outcome::Success),
@@ -131,13 +149,64 @@ impl Supervisor {
         self.machine.event(unit, event, now());
     }
 
-    /// The table of mounts has changed: what somebody else has unmounted is over.
+    /// The helper of a mount has had its time.
+    pub(super) fn kill_helper(&mut self, unit: UnitId) {
+        if let Work::Mount(work) = &self.table.get(unit).work
+            && let Some((pid, _)) = work.helper
+        {
+            signal_helper(pid, Signal::SIGKILL);
+        }
+    }
+
+    /// A mount that is there already needs no more than to be taken for it.
+    pub(super) fn adopt_mount(&mut self, unit: UnitId) {
+        let Work::Mount(work) = &self.table.get(unit).work else { return };
+        let there = work.place().is_some_and(|place| self.mounts.mounts().contains_key(place));
+        let idle = self.machine.state(unit).is_down() && self.machine.job(unit).is_none();
+        if there && idle && self.stopping.is_none() {
+            // A unit whose needs cannot be had is shown as it was.
+            let _ = self.machine.request(Verb::Start, unit, now());
+        }
+    }
+
+    /// What is mounted becomes known as units: all of it to the supervisor of a machine, to others what they have
+    /// files for.
+    pub(super) fn see_mounts(&mut self) {
+        let all: Vec<_> = self.mounts.mounts().keys().cloned().collect();
+        self.see(&all);
+    }
+
+    fn see(&mut self, places: &[String]) {
+        let mounts = self.mounts.mounts();
+        let names = places.iter().filter_map(|place| mounts.get(place)?.name());
+        let search = &self.settings.search;
+        let names: Vec<_> = names
+            .filter(|name| self.table.find(name.as_str()).is_none())
+            .filter(|name| match search.find(name) {
+                Ok(_) => true,
+                Err(error) => self.settings.is_first && matches!(error, FindError::Missing(_)),
+            })
+            .take(MOST_SEEN)
+            .collect();
+        if let Err(why) = self.load_anew(&names, false) {
+            self.tell(&format!("mounts are not shown: {why}"));
+        }
+    }
+
+    /// The table of mounts has changed: what somebody else has mounted is there, and what somebody else has
+    /// unmounted is over.
     pub(super) fn take_in_mounts(&mut self) {
         let Ok(changes) = self.mounts.ready() else { return };
+        self.see(&changes.came);
+        let is_in = |places: &[String], work: &MountWork| {
+            work.place().is_some_and(|place| places.iter().any(|other| other == place))
+        };
         for unit in self.machine.units() {
             let Work::Mount(work) = &self.table.get(unit).work else { continue };
-            let went = work.place().is_some_and(|place| changes.went.iter().any(|went| went == place));
-            if went && self.machine.state(unit).is_active() {
+            let (came, went) = (is_in(&changes.came, work), is_in(&changes.went, work));
+            if came {
+                self.adopt_mount(unit);
+            } else if went && self.machine.state(unit).is_active() {
                 self.machine.event(unit, Event::Ended(Outcome::Success), now());
             }
         }
@@ -222,4 +291,10 @@ impl Supervisor {
             let _ = self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token));
         }
     }
+}
+
+/// A signal to a helper and whatever it has started; it leads a session of its own.
+fn signal_helper(pid: u32, signal: Signal) {
+    // What has ended meanwhile needs none.
+    let _ = killpg(Pid::from_raw(pid as i32), signal);
 }

@@ -183,40 +183,40 @@ impl Supervisor {
         }
         let timeouts: Vec<_> = specs.iter().map(|spec| (spec.start_timeout, spec.stop_timeout)).collect();
         self.machine.load(specs);
+        let mut mounts = Vec::new();
         for (unit, (start, stop)) in units.into_iter().zip(timeouts) {
             let Some(id) = self.machine.unit(unit.name.as_str()) else { continue };
             self.table.names.insert(unit.name.to_string(), id);
             let service =
                 (unit.name.kind() == UnitKind::Service).then(|| Arc::new(Service::read(&unit, start, stop)));
-            if id.index() < self.table.units.len() {
+            let is_new = id.index() >= self.table.units.len();
+            if !is_new {
+                // What is at work stays as it was read until it is down.
+                let down = self.machine.state(id).is_down() && self.machine.job(id).is_none();
                 let loaded = self.table.get_mut(id);
+                if down
+                    && matches!(
+                        loaded.work,
+                        Work::Socket(_) | Work::Path(_) | Work::Mount(_) | Work::Broken(_)
+                    )
+                {
+                    loaded.work = work(&unit, None);
+                }
                 if let (Work::Service(work), Some(service)) = (&mut loaded.work, service) {
                     work.declared(&unit, service);
                 }
                 loaded.unit = unit;
             } else {
-                let work = match (unit.name.kind(), service) {
-                    (_, Some(service)) => Work::Service(Box::new(ServiceWork::new(&unit, service))),
-                    (UnitKind::Socket, _) => socket_work(&unit),
-                    (UnitKind::Timer, _) => Work::Timer,
-                    (UnitKind::Path, _) => Work::Path(Box::new(Paths::read(&unit))),
-                    (UnitKind::Mount, _) => match Mount::read(&unit) {
-                        Some(mount) => Work::Mount(Box::new(MountWork::mount(mount))),
-                        None => Work::Broken("it does not say what is mounted where".to_owned()),
-                    },
-                    (UnitKind::Swap, _) => match Swap::read(&unit) {
-                        Some(swap) => Work::Mount(Box::new(MountWork::swap(swap))),
-                        None => Work::Broken("it does not say what is swapped to".to_owned()),
-                    },
-                    (UnitKind::Task, _) => {
-                        Work::Broken("a task is brought by a program, not by a file".to_owned())
-                    }
-                    (UnitKind::Automount, _) => Work::Broken("automounts are not supported".to_owned()),
-                    _ => Work::Plain,
-                };
+                let work = work(&unit, service);
                 let loaded = Loaded { unit, work, notes: Vec::new(), began: None, ready: None };
                 self.table.add(id, loaded);
             }
+            if is_new && matches!(self.table.get(id).work, Work::Mount(_)) {
+                mounts.push(id);
+            }
+        }
+        for mount in mounts {
+            self.adopt_mount(mount);
         }
         Ok(())
     }
@@ -235,9 +235,31 @@ impl Supervisor {
     /// Loads the first unit, and asks for it.
     pub(super) fn boot(&mut self, target: &UnitName) -> Result<(), BeginError> {
         let unit = self.load(target).map_err(|source| BeginError::Target { unit: target.clone(), source })?;
+        self.see_mounts();
         if let Err(why) = self.machine.request(perigee_units::machine::Verb::Start, unit, super::now()) {
             self.tell(&format!("cannot start {target}: {why}"));
         }
         Ok(())
+    }
+}
+
+/// What a unit is at work, before it has begun.
+fn work(unit: &Unit, service: Option<Arc<Service>>) -> Work {
+    match (unit.name.kind(), service) {
+        (_, Some(service)) => Work::Service(Box::new(ServiceWork::new(unit, service))),
+        (UnitKind::Socket, _) => socket_work(unit),
+        (UnitKind::Timer, _) => Work::Timer,
+        (UnitKind::Path, _) => Work::Path(Box::new(Paths::read(unit))),
+        (UnitKind::Mount, _) => match Mount::read(unit) {
+            Some(mount) => Work::Mount(Box::new(MountWork::mount(mount))),
+            None => Work::Broken("it does not say what is mounted where".to_owned()),
+        },
+        (UnitKind::Swap, _) => match Swap::read(unit) {
+            Some(swap) => Work::Mount(Box::new(MountWork::swap(swap))),
+            None => Work::Broken("it does not say what is swapped to".to_owned()),
+        },
+        (UnitKind::Task, _) => Work::Broken("a task is brought by a program, not by a file".to_owned()),
+        (UnitKind::Automount, _) => Work::Broken("automounts are not supported".to_owned()),
+        _ => Work::Plain,
     }
 }

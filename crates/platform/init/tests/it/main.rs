@@ -10,6 +10,7 @@ mod groups;
 mod installing;
 mod loading;
 mod logging;
+mod mounting;
 mod mounts;
 mod paths;
 mod runner;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use perigee_init::files::{SearchPath, load};
 use perigee_init::trigger::mount::{
     Begun, Changes, Mount, MountTable, Swap, generate, is_swapped, mount_early,
 };
@@ -85,8 +86,11 @@ fn a_file_system_of_the_kernel() {
     );
     assert_eq!(fs::metadata(&place).unwrap().mode() & 0o7777, 0o711);
     assert_eq!(fs::metadata(root.path().join("deep")).unwrap().mode() & 0o7777, 0o700);
-    let seen = mounted.unit(&Host::default()).unwrap();
-    assert_eq!(Mount::read(&seen).unwrap().place, shown, "a unit for what is mounted by anybody");
+    // What is mounted by anybody is a unit, without a file.
+    let nowhere = SearchPath::new(vec![root.path().join("none")]);
+    let loaded = load(&nowhere, &Host::default(), &[mounted.name().unwrap()]).unwrap();
+    let seen = Mount::read(&loaded.units[0]).unwrap();
+    assert!(seen.place == shown && seen.is_found() && !unit.is_found());
     // What is there is not mounted once more.
     assert_eq!(unit.start(table.mounts()).unwrap(), Begun::Done);
     assert_eq!(table.ready().unwrap(), Changes::default());
@@ -194,6 +198,10 @@ fn early_mounts_on_a_machine_that_runs() {
         return;
     }
     let mut table = MountTable::new().unwrap();
+    for place in ["/", "/usr", "/proc", "/dev/shm"] {
+        let stays = mount(Path::new(place), "What=x\nType=tmpfs\n");
+        assert_eq!(stays.stop(table.mounts()).unwrap(), Begun::Done, "{place} stays");
+    }
     let before: Vec<_> = table.mounts().keys().cloned().collect();
     mount_early(Path::new("/"));
     let changes = table.ready().unwrap();
@@ -206,7 +214,6 @@ fn early_mounts_on_a_machine_that_runs() {
 
 #[test]
 fn fstab_is_loaded_as_units_are() {
-    use perigee_init::files::{SearchPath, load};
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("etc")).unwrap();
     let line = "tmpfs /srv/data tmpfs size=10% 0 0\n/dev/x none swap nofail 0 0\nbroken\n";

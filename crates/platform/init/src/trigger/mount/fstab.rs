@@ -97,6 +97,7 @@ fn mount(what: &str, place: &str, kind: &str, options: &str, parsed: &MountOptio
         lazy: false,
         force: false,
         writable_only: false,
+        found: false,
     };
     let target = if plain.is_network() { "remote-fs.target" } else { "local-fs.target" };
     let (optional, auto) = (parsed.has("nofail"), !parsed.has("noauto"));

@@ -22,7 +22,7 @@ pub use early::{EarlyMounts, mount_early};
 pub use fstab::{Generated, generate, read_fstab};
 pub use options::MountOptions;
 pub use swap::{Swap, is_swapped};
-pub use table::{Changes, MountTable, Mounted, Mounts, parse as parse_mounts};
+pub use table::{Changes, MountTable, Mounted, Mounts, mounted_as, parse as parse_mounts};
 
 /// Types that are mounted by mount(2) at once: they live in the kernel alone.
 const AT_ONCE: [&str; 25] = [
@@ -87,7 +87,12 @@ pub struct Mount {
     lazy: bool,
     force: bool,
     writable_only: bool,
+    /// It has no file, but was found mounted.
+    found: bool,
 }
+
+/// Places that stay mounted as long as the machine runs, with whatever lies below the last three.
+const STAY: [&str; 5] = ["/", "/usr", "/proc", "/sys", "/dev"];
 
 /// What a start or a stop has come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +138,7 @@ impl Mount {
             lazy: flag("LazyUnmount"),
             force: flag("ForceUnmount"),
             writable_only: flag("ReadWriteOnly"),
+            found: unit.files.first().is_some_and(|file| file == Path::new(table::TABLE)),
         })
     }
 
@@ -141,6 +147,17 @@ impl Mount {
         let kind = self.kind.as_deref().unwrap_or_default();
         let kind = kind.strip_prefix("fuse.").unwrap_or(kind);
         NETWORK.contains(&kind) || kind == "sshfs" || MountOptions::parse(&self.options).has("_netdev")
+    }
+
+    /// Whether it has no file, but was found mounted by somebody else, whose it is to unmount it at the end.
+    pub fn is_found(&self) -> bool {
+        self.found
+    }
+
+    /// Whether it is of the machine itself: never unmounted, and ordered with nothing.
+    pub fn stays(&self) -> bool {
+        let below = STAY[2..].iter().any(|above| Path::new(&self.place).starts_with(above));
+        below || STAY.contains(&self.place.as_str())
     }
 
     /// Whether mount(2) does it without waiting for anything.
@@ -181,12 +198,12 @@ impl Mount {
         }
     }
 
-    /// Unmounts it, if it is mounted.
+    /// Unmounts it, if it is mounted, and does not stay for good.
     ///
     /// # Errors
     /// The kernel refuses: it is in use, say.
     pub fn stop(&self, mounts: &Mounts) -> Result<Begun, MountError> {
-        if !mounts.contains_key(&self.place) {
+        if !mounts.contains_key(&self.place) || self.stays() {
             return Ok(Begun::Done);
         }
         let at_once = self.is_at_once(&MountOptions::parse(&self.options));

@@ -1,15 +1,18 @@
 //! What is mounted: `/proc/self/mountinfo`, which tells by itself when it changes.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use perigee_units::unit::{Host, Source, Unit, UnitName};
+use perigee_units::unit::{Source, UnitName};
 use perigee_units::value::escape_path;
 
 /// Mounts that are looked at are no more than this.
 const MOST_MOUNTS: usize = 100_000;
+
+/// Where the kernel tells what is mounted.
+pub(super) const TABLE: &str = "/proc/self/mountinfo";
 
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +79,8 @@ impl Mounted {
         UnitName::parse(&format!("{}.mount", escape_path(&self.place))).ok()
     }
 
-    /// The unit of a mount that was made by somebody else.
-    pub fn unit(&self, host: &Host) -> Option<Unit> {
+    /// The text of a unit for a mount that was made by somebody else.
+    pub fn source(&self) -> Source {
         let plain = |text: &str| text.replace('%', "%%").replace('\n', " ");
         let text = format!(
             "[Mount]\nWhat={}\nWhere={}\nType={}\nOptions={}\n",
@@ -86,9 +89,15 @@ impl Mounted {
             plain(&self.kind),
             plain(&self.options)
         );
-        let source = Source { path: "/proc/self/mountinfo".into(), text: text.into_bytes() };
-        Some(Unit::read(self.name()?, &[source], host))
+        Source { path: TABLE.into(), text: text.into_bytes() }
     }
+}
+
+/// What is mounted where the unit of this name would be mounted, by the table of this process.
+pub fn mounted_as(name: &UnitName) -> Option<Mounted> {
+    let text = fs::read(TABLE).ok()?;
+    let mounts = parse(&String::from_utf8_lossy(&text));
+    mounts.into_values().find(|mounted| mounted.name().as_ref() == Some(name))
 }
 
 /// What has changed.
@@ -113,7 +122,7 @@ impl MountTable {
     /// # Errors
     /// `/proc` is not mounted, say.
     pub fn new() -> io::Result<MountTable> {
-        let mut table = MountTable { file: File::open("/proc/self/mountinfo")?, mounts: Mounts::new() };
+        let mut table = MountTable { file: File::open(TABLE)?, mounts: Mounts::new() };
         table.mounts = table.read()?;
         Ok(table)
     }
@@ -165,8 +174,8 @@ mod tests {
         let top = &mounts["/mnt/two words"];
         assert_eq!((top.kind.as_str(), top.what.as_str(), top.options.as_str()), ("tmpfs", "none", "rw,rw"));
         assert_eq!(top.name().map(|name| name.to_string()).as_deref(), Some("mnt-two\\x20words.mount"));
-        let unit = mounts["/sys"].unit(&Host::default()).expect("a unit");
-        assert!(unit.name.as_str() == "sys.mount" && unit.last("Mount", "Where").is_some());
+        let source = String::from_utf8(mounts["/sys"].source().text).expect("text");
+        assert_eq!(source, "[Mount]\nWhat=sysfs\nWhere=/sys\nType=sysfs\nOptions=rw,nosuid,rw\n");
         assert_eq!(unescape("a\\040b\\\\9\\04"), "a b\\\\9\\04");
     }
 }

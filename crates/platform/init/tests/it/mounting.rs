@@ -1,0 +1,195 @@
+//! Mount units under a supervisor that is a process of its own, in a mount name space of its own. Needs root; says so
+//! where it is not to be had.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use perigee_init::control::{Client, Reply, Request, UnitStatus};
+use perigee_init::files::SearchPath;
+use perigee_init::supervisor::{Settings, Supervisor};
+use perigee_units::machine::Verb;
+use perigee_units::unit::UnitName;
+use perigee_units::value::escape_path;
+
+const FOLDER: &str = "PERIGEE_TEST_MOUNTING";
+
+struct Init {
+    folder: tempfile::TempDir,
+    process: Child,
+}
+
+impl Init {
+    /// A supervisor with a unit for each of these places below its folder, by the place's name and the unit's text.
+    fn begin(test: &str, units: &[(&str, &str)]) -> Option<Init> {
+        if !nix::unistd::getuid().is_root() || Command::new("nsenter").arg("--version").output().is_err() {
+            eprintln!("SKIPPED {test}: only root may mount, and nsenter(1) is needed");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for (place, text) in units {
+            let name = format!("{}.mount", escape_path(&folder.path().join(place).display().to_string()));
+            fs::write(folder.path().join(name), format!("[Unit]\nDefaultDependencies=no\n{text}")).unwrap();
+        }
+        fs::write(folder.path().join("default.target"), "[Unit]\nRefuseManualStop=yes\n").unwrap();
+        let process = Command::new("unshare")
+            .args(["-m", "--propagation", "private", "env", "--block-signal"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--test-threads=1", "--nocapture", "--exact", "mounting::a_supervisor"])
+            .env(FOLDER, folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(folder.path().join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let init = Init { folder, process };
+        init.until("it answers", || Client::connect(&init.folder.path().join("run")).ok());
+        Some(init)
+    }
+
+    fn until<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            let log = fs::read_to_string(self.folder.path().join("log")).unwrap();
+            assert!(Instant::now() < deadline, "not within 20 s: {what}\n{log}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn at(&self, place: &str) -> String {
+        self.folder.path().join(place).display().to_string()
+    }
+
+    fn unit(&self, place: &str) -> String {
+        format!("{}.mount", escape_path(&self.at(place)))
+    }
+
+    fn ask(&self, request: &Request) -> Vec<Reply> {
+        Client::connect(&self.folder.path().join("run")).unwrap().all(request).unwrap()
+    }
+
+    fn act(&self, verb: Verb, unit: &str) -> Vec<Reply> {
+        let units = vec![unit.to_owned()];
+        self.ask(&Request::Do { verb, units, active_only: false, or_restart: false, wait: true })
+    }
+
+    fn status(&self, unit: &str) -> UnitStatus {
+        match self.ask(&Request::Status { units: vec![unit.to_owned()] }).remove(0) {
+            Reply::Unit(status) => *status,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn state(&self, place: &str) -> String {
+        self.status(&self.unit(place)).listed.active.to_string()
+    }
+
+    /// Runs a program where the supervisor's mounts are.
+    fn run(&self, arguments: &[&str]) {
+        let pid = self.process.id().to_string();
+        let output = Command::new("nsenter").args(["-t", &pid, "-m", "--"]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// What the supervisor's name space has at a place, by the kernel's table.
+    fn is_mounted(&self, place: &str) -> bool {
+        let table = fs::read_to_string(format!("/proc/{}/mountinfo", self.process.id())).unwrap();
+        table.contains(&format!(" {} ", self.at(place)))
+    }
+}
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The supervisor, where this program was started for that; else an empty test.
+#[test]
+fn a_supervisor() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let folder = Path::new(&folder);
+    let settings = Settings {
+        search: SearchPath::new(vec![folder.to_owned()]),
+        runtime: folder.join("run"),
+        target: UnitName::parse("default.target").unwrap(),
+        is_first: false,
+        console: true,
+        log: None,
+    };
+    Supervisor::new(settings).unwrap().run().unwrap();
+}
+
+#[test]
+fn mounts_come_and_go_by_units_and_by_hand() {
+    let tmpfs = "[Mount]\nWhat=tmpfs\nType=tmpfs\nOptions=size=1M\n";
+    let Some(init) =
+        Init::begin("mounts_come_and_go_by_units_and_by_hand", &[("one", tmpfs), ("two", tmpfs)])
+    else {
+        return;
+    };
+    init.act(Verb::Start, &init.unit("one"));
+    assert!(init.is_mounted("one") && init.state("one") == "active");
+    init.act(Verb::Stop, &init.unit("one"));
+    assert!(!init.is_mounted("one") && init.state("one") == "inactive");
+    // By hand, with a unit that is known and one that has no file.
+    fs::create_dir_all(init.at("two")).unwrap();
+    fs::create_dir_all(init.at("three")).unwrap();
+    assert_eq!(init.state("two"), "inactive");
+    init.run(&["mount", "-t", "tmpfs", "x", &init.at("two")]);
+    init.run(&["mount", "-t", "tmpfs", "x", &init.at("three")]);
+    init.until("it is seen", || (init.state("two") == "active").then_some(()));
+    init.act(Verb::Start, &init.unit("three"));
+    assert_eq!(init.state("three"), "active");
+    let found = init.status(&init.unit("three"));
+    assert_eq!(found.files, [Path::new("/proc/self/mountinfo")]);
+    init.run(&["umount", &init.at("two")]);
+    init.until("it has gone", || (init.state("two") == "inactive").then_some(()));
+    assert!(init.is_mounted("three"));
+    let units = vec!["default.target".to_owned()];
+    let stop = Request::Do { verb: Verb::Stop, units, active_only: false, or_restart: false, wait: true };
+    let refused = Client::connect(&init.folder.path().join("run")).unwrap().all(&stop).unwrap_err();
+    assert!(refused.to_string().contains("with other units only"), "{refused}");
+    // A command on units that asks for it unmounts what was found.
+    init.act(Verb::Stop, &init.unit("three"));
+    assert!(!init.is_mounted("three"));
+}
+
+#[test]
+fn a_helper_that_hangs_is_ended_in_time() {
+    let disk = "[Mount]\nWhat=/dev/nowhere\nType=ext4\nTimeoutSec=300ms\n";
+    let Some(mut init) =
+        Init::begin("a_helper_that_hangs_is_ended_in_time", &[("gentle", disk), ("stubborn", disk)])
+    else {
+        return;
+    };
+    let script = init.at("script");
+    for (place, trap) in [("gentle", ""), ("stubborn", "trap '' TERM; ")] {
+        fs::write(
+            &script,
+            format!("#!/bin/sh\n{trap}echo $$ > {}\nsleep 1000 & wait; wait\nsleep 1000\n", init.at("pid")),
+        )
+        .unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        if place == "gentle" {
+            init.run(&["mount", "--bind", &script, "/usr/bin/mount"]);
+        }
+        let began = Instant::now();
+        init.act(Verb::Start, &init.unit(place));
+        init.until("it has failed", || (init.state(place) == "failed").then_some(()));
+        assert!(began.elapsed() >= Duration::from_millis(300));
+        assert_eq!(init.status(&init.unit(place)).result, "timeout");
+        let pid = fs::read_to_string(init.at("pid")).unwrap();
+        assert!(!Path::new("/proc").join(pid.trim()).exists(), "the helper of {place} is gone");
+    }
+    // A found mount stays when the supervisor ends.
+    init.ask(&Request::Exit { status: 0 });
+    let status = init.process.wait().unwrap();
+    assert!(status.success(), "{status}");
+}
