@@ -17,7 +17,7 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::time::{ClockId as Clock, clock_gettime};
 use perigee_units::calendar::TimeZone;
-use perigee_units::timer::{Around, Moment, Phase, Timer};
+use perigee_units::timer::{Around, Kept, Moment, Phase, Timer};
 use perigee_units::unit::UnitName;
 
 /// The latest time that the kernel is asked to wait for, on either clock; it counts nanoseconds in 63 bits.
@@ -119,6 +119,19 @@ impl Timers {
             self.make_alarms();
         }
         timer.start(now, stamp, &self.around);
+        self.timers.insert(name, timer);
+        self.arm()
+    }
+
+    /// A timer unit goes on that was started by the program before this one.
+    ///
+    /// # Errors
+    /// The clocks cannot be set.
+    pub fn resume(&mut self, name: UnitName, mut timer: Timer, kept: Kept, now: Moment) -> io::Result<()> {
+        if timer.wakes() && self.alarms.is_none() {
+            self.make_alarms();
+        }
+        timer.resume(kept, now, &self.around);
         self.timers.insert(name, timer);
         self.arm()
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use perigee_init::accounts::Accounts;
-use perigee_init::trigger::socket::{Incoming, OpenError, Phase, SocketSpec, Sockets, SpecError};
+use perigee_init::trigger::socket::{Incoming, OpenError, Phase, Port, SocketSpec, Sockets, SpecError};
 use perigee_units::unit::{Host, Source, Unit, UnitName};
 use socket2::SockRef;
 
@@ -170,9 +170,9 @@ fn an_instance_for_each_connection() {
     assert!(name.as_str().starts_with("echo@0-127.0.0.1:"));
     let mut server = TcpStream::from(one.fd);
     client.write_all(b"ping").unwrap();
-    let mut text = [0; 4];
-    server.read_exact(&mut text).unwrap();
-    assert_eq!(&text, b"ping");
+    let mut octets = [0; 4];
+    server.read_exact(&mut octets).unwrap();
+    assert_eq!(&octets, b"ping");
     let _local = UnixStream::connect(&path).unwrap();
     let [two] = connections(&mut sockets, 2).try_into().expect("one connection");
     let uid = nix::unistd::getuid();
@@ -183,7 +183,7 @@ fn an_instance_for_each_connection() {
     let mut third = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let incoming = sockets.ready(0, NOW);
     assert!(matches!(incoming[..], [Incoming::Refused(1, why)] if why.contains("PerSource")), "{incoming:?}");
-    assert_eq!(third.read(&mut text).unwrap(), 0, "it was closed");
+    assert_eq!(third.read(&mut octets).unwrap(), 0, "it was closed");
     if let Ok(six) = TcpStream::connect(("::1", port)) {
         let [four] = connections(&mut sockets, 1).try_into().expect("one connection");
         let from = six.local_addr().unwrap().port();
@@ -201,6 +201,17 @@ fn an_instance_for_each_connection() {
     let _sixth = TcpStream::connect(("127.0.0.1", port)).unwrap();
     assert_eq!(connections(&mut sockets, 0).len(), 1, "room was made");
     assert_eq!(sockets.counts(), (5, 4, 2));
+    // In another program the numbers go on, and who is there counts.
+    let ports = sockets.passed().map(|(fd, _)| Port { fd: fd.try_clone_to_owned().unwrap(), connects: true });
+    let mut next = self::sockets("echo.socket", &text);
+    next.resume(ports.collect(), sockets.kept());
+    assert_eq!((next.counts(), next.phase()), ((5, 4, 2), Phase::Listening));
+    let _seventh = UnixStream::connect(&path).unwrap();
+    assert!(matches!(next.ready(2, NOW)[..], [Incoming::Refused(3, _)]), "it is still full");
+    next.ended(&one.instance);
+    let _eighth = UnixStream::connect(&path).unwrap();
+    let [eight] = connections(&mut next, 2).try_into().expect("one connection");
+    assert!(eight.instance.starts_with("5-"), "{}", eight.instance);
 }
 
 #[test]

@@ -28,11 +28,13 @@ mod read;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::calendar::{Calendar, TimeZone};
 use crate::unit::UnitName;
 
 /// One instant on both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// Since the machine was started.
     pub monotonic: Duration,
@@ -91,7 +93,8 @@ pub(crate) struct Trigger {
 }
 
 /// What a timer does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Nothing: it was not started, was stopped, or has elapsed for the last time and does not remain after that.
     Dead,
@@ -112,6 +115,20 @@ pub struct Next {
     pub wall: Option<i64>,
 }
 
+/// What a timer that goes on in another program has to know of the time before; all else stands in its unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    phase: Phase,
+    activated: Option<Moment>,
+    last: Option<Moment>,
+    /// The last elapse of an earlier run is known by the wall only.
+    stamp: Option<i64>,
+    unit_up: bool,
+    unit_left_inactive: Option<Duration>,
+    unit_went_inactive: Option<Duration>,
+    delay: Duration,
+}
+
 /// A timer unit.
 #[derive(Clone, Debug)]
 pub struct Timer {
@@ -128,15 +145,7 @@ pub struct Timer {
     fixed: Option<u64>,
     seed: u64,
 
-    phase: Phase,
-    activated: Option<Moment>,
-    last: Option<Moment>,
-    /// The last elapse of an earlier run is known by the wall only.
-    stamp: Option<i64>,
-    unit_up: bool,
-    unit_left_inactive: Option<Duration>,
-    unit_went_inactive: Option<Duration>,
-    delay: Duration,
+    kept: Kept,
     next: Next,
 }
 
@@ -148,17 +157,17 @@ impl Timer {
 
     /// What it does.
     pub fn phase(&self) -> Phase {
-        self.phase
+        self.kept.phase
     }
 
     /// When it elapses next; nothing unless it waits.
     pub fn next(&self) -> Next {
-        if self.phase == Phase::Waiting { self.next } else { Next::default() }
+        if self.kept.phase == Phase::Waiting { self.next } else { Next::default() }
     }
 
     /// When it has elapsed last since it was started.
     pub fn last(&self) -> Option<Moment> {
-        self.last
+        self.kept.last
     }
 
     /// The time of the last elapse is to be kept, and handed to [`Timer::start`] after the next boot.
@@ -175,15 +184,28 @@ impl Timer {
     /// future is passed over.
     pub fn start(&mut self, now: Moment, stamp: Option<i64>, around: &Around) {
         self.triggers.iter_mut().for_each(|trigger| trigger.done = false);
-        (self.activated, self.last) = (Some(now), None);
-        self.stamp = stamp.filter(|stamp| self.persistent && *stamp < now.wall);
+        (self.kept.activated, self.kept.last) = (Some(now), None);
+        self.kept.stamp = stamp.filter(|stamp| self.persistent && *stamp < now.wall);
         self.draw();
         self.wait(now, around, false);
     }
 
+    /// What goes on in another program.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Goes on where another program has stopped.
+    pub fn resume(&mut self, kept: Kept, now: Moment, around: &Around) {
+        self.kept = kept;
+        if matches!(self.kept.phase, Phase::Waiting | Phase::Elapsed) {
+            self.wait(now, around, false);
+        }
+    }
+
     /// The unit is stopped.
     pub fn stop(&mut self) {
-        (self.phase, self.activated, self.next) = (Phase::Dead, None, Next::default());
+        (self.kept.phase, self.kept.activated, self.next) = (Phase::Dead, None, Next::default());
     }
 
     /// Time has passed. True if the unit is to be started now; [`Timer::last`] is what to keep then.
@@ -198,23 +220,23 @@ impl Timer {
     }
 
     fn elapse(&mut self, now: Moment) {
-        (self.last, self.stamp, self.phase) = (Some(now), None, Phase::Running);
+        (self.kept.last, self.kept.stamp, self.kept.phase) = (Some(now), None, Phase::Running);
         self.draw();
     }
 
     /// The unit that it starts has left the state inactive.
     pub fn unit_up(&mut self, now: Moment, around: &Around) {
-        (self.unit_up, self.unit_left_inactive) = (true, Some(now.monotonic));
+        (self.kept.unit_up, self.kept.unit_left_inactive) = (true, Some(now.monotonic));
         self.unit_changed(now, around);
     }
 
     /// The unit that it starts is inactive or failed, also where it could not be started.
     pub fn unit_down(&mut self, now: Moment, around: &Around) {
-        if std::mem::take(&mut self.unit_up) {
-            self.unit_went_inactive = Some(now.monotonic);
+        if std::mem::take(&mut self.kept.unit_up) {
+            self.kept.unit_went_inactive = Some(now.monotonic);
         }
         self.unit_changed(now, around);
-        if self.phase == Phase::Running {
+        if self.kept.phase == Phase::Running {
             self.wait(now, around, false);
         }
     }
@@ -223,7 +245,7 @@ impl Timer {
         for trigger in &mut self.triggers {
             trigger.done &= !matches!(trigger.base, Base::UnitActive(_) | Base::UnitInactive(_));
         }
-        if matches!(self.phase, Phase::Waiting | Phase::Elapsed) {
+        if matches!(self.kept.phase, Phase::Waiting | Phase::Elapsed) {
             self.wait(now, around, false);
         }
     }
@@ -231,10 +253,10 @@ impl Timer {
     /// The clock on the wall was set. True if the unit is to be started for that.
     pub fn clock_changed(&mut self, now: Moment, around: &Around) -> bool {
         // What has happened in the future by now was before the clock was set back.
-        if let Some(last) = &mut self.last {
+        if let Some(last) = &mut self.kept.last {
             last.wall = last.wall.min(now.wall);
         }
-        self.stamp = self.stamp.map(|stamp| stamp.min(now.wall));
+        self.kept.stamp = self.kept.stamp.map(|stamp| stamp.min(now.wall));
         self.changed(now, around, self.on_clock_change)
     }
 
@@ -244,7 +266,7 @@ impl Timer {
     }
 
     fn changed(&mut self, now: Moment, around: &Around, elapses: bool) -> bool {
-        let waits = matches!(self.phase, Phase::Waiting | Phase::Elapsed);
+        let waits = matches!(self.kept.phase, Phase::Waiting | Phase::Elapsed);
         if waits && elapses {
             self.elapse(now);
         } else if waits {
@@ -257,10 +279,10 @@ impl Timer {
     fn wait(&mut self, now: Moment, around: &Around, clock_changed: bool) {
         let (mut next, mut leave) = (Next::default(), false);
         // A time that the wall has not shown yet was before the clock was set back.
-        let wall = self.activated.map_or(now.wall, |activated| activated.wall.min(now.wall));
-        let since = self.last.map(|last| last.wall).or(self.stamp).unwrap_or(wall);
-        let has_elapsed = self.last.is_some() || self.stamp.is_some();
-        let last = self.last.map(|last| last.monotonic);
+        let wall = self.kept.activated.map_or(now.wall, |activated| activated.wall.min(now.wall));
+        let since = self.kept.last.map(|last| last.wall).or(self.kept.stamp).unwrap_or(wall);
+        let has_elapsed = self.kept.last.is_some() || self.kept.stamp.is_some();
+        let last = self.kept.last.map(|last| last.monotonic);
         let startup = around.startup.monotonic;
         for trigger in &mut self.triggers {
             if let Base::Calendar(calendar) = &trigger.base {
@@ -274,14 +296,14 @@ impl Timer {
                 continue;
             }
             let (base, length) = match trigger.base {
-                Base::Active(length) => (self.activated.unwrap_or(now).monotonic, length),
+                Base::Active(length) => (self.kept.activated.unwrap_or(now).monotonic, length),
                 Base::Boot(length) if !around.container => (Duration::ZERO, length),
                 Base::Boot(length) | Base::Startup(length) => (startup, length),
                 Base::UnitActive(length) | Base::UnitInactive(length) => {
                     leave = true;
                     let changed = match trigger.base {
-                        Base::UnitActive(_) => self.unit_left_inactive,
-                        _ => self.unit_went_inactive,
+                        Base::UnitActive(_) => self.kept.unit_left_inactive,
+                        _ => self.kept.unit_went_inactive,
                     };
                     let Some(base) = changed.max(last) else { continue };
                     (base, length)
@@ -297,21 +319,21 @@ impl Timer {
             next.monotonic = Some(next.monotonic.map_or(at, |other: Duration| other.min(at)));
         }
         if next == Next::default() && !self.on_clock_change && !self.on_zone_change {
-            self.phase = if self.remains || leave { Phase::Elapsed } else { Phase::Dead };
+            self.kept.phase = if self.remains || leave { Phase::Elapsed } else { Phase::Dead };
             return;
         }
         let (accuracy, spread) = (micros(self.accuracy), around.spread);
         self.next = Next {
             monotonic: next.monotonic.map(|at| {
-                let at = micros(at.saturating_add(self.delay));
+                let at = micros(at.saturating_add(self.kept.delay));
                 Duration::from_micros(together(at, at.saturating_add(accuracy), spread).max(0) as u64)
             }),
             wall: next.wall.map(|at| {
-                let at = at.saturating_add(micros(self.delay));
+                let at = at.saturating_add(micros(self.kept.delay));
                 together(at, at.saturating_add(accuracy), spread)
             }),
         };
-        self.phase = Phase::Waiting;
+        self.kept.phase = Phase::Waiting;
     }
 
     /// Draws the delay until after the next elapse.
@@ -319,7 +341,7 @@ impl Timer {
         self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let share = self.fixed.unwrap_or_else(|| mixed(self.seed));
         let most = u128::from(u64::try_from(self.random.as_micros()).unwrap_or(u64::MAX));
-        self.delay = Duration::from_micros(((most * u128::from(share)) >> 64) as u64);
+        self.kept.delay = Duration::from_micros(((most * u128::from(share)) >> 64) as u64);
     }
 }
 

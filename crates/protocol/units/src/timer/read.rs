@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Base, Next, Phase, Timer, Trigger, mixed};
+use super::{Base, Kept, Next, Phase, Timer, Trigger, mixed};
 use crate::unit::{Unit, UnitKind, Value};
 use crate::value::Span;
 
@@ -37,14 +37,16 @@ impl Timer {
             random: length("RandomizedDelaySec").unwrap_or_default(),
             fixed: fixed.then(|| share(machine_id.unwrap_or_default(), unit.name.as_str())),
             seed: seed ^ share("", unit.name.as_str()),
-            phase: Phase::Dead,
-            activated: None,
-            last: None,
-            stamp: None,
-            unit_up: false,
-            unit_left_inactive: None,
-            unit_went_inactive: None,
-            delay: Duration::ZERO,
+            kept: Kept {
+                phase: Phase::Dead,
+                activated: None,
+                last: None,
+                stamp: None,
+                unit_up: false,
+                unit_left_inactive: None,
+                unit_went_inactive: None,
+                delay: Duration::ZERO,
+            },
             next: Next::default(),
         }
     }

@@ -188,6 +188,30 @@ fn delays_are_within_their_bounds_and_fixed_ones_stay() {
 }
 
 #[test]
+fn a_timer_goes_on_in_another_program() {
+    let around = around();
+    let text = "OnActiveSec=1h\nOnUnitActiveSec=10min\nOnCalendar=daily\nRandomizedDelaySec=5min";
+    let mut first = timer(text);
+    first.start(at(100), None, &around);
+    assert!(first.tick(at(4100)));
+    first.unit_up(at(4100), &around);
+    first.unit_down(at(4101), &around);
+    let kept = serde_json::to_string(first.kept()).expect("it is written");
+    // Another seed, another start of the program: the same times.
+    let mut second = seeded(text, 99);
+    second.resume(serde_json::from_str(&kept).expect("it is read"), at(4200), &around);
+    assert_eq!((second.next(), second.last()), (first.next(), first.last()));
+    let mut running = timer(text);
+    running.start(at(100), None, &around);
+    running.tick(at(4100));
+    let mut third = timer(text);
+    third.resume(running.kept().clone(), at(4200), &around);
+    assert_eq!((third.phase(), third.next()), (Phase::Running, Next::default()));
+    third.unit_down(at(4300), &around);
+    assert_eq!(third.phase(), Phase::Waiting);
+}
+
+#[test]
 fn what_is_for_ever_is_no_fault() {
     let (mut timer, around) =
         (timer("OnActiveSec=1\nRandomizedDelaySec=infinity\nAccuracySec=infinity"), around());

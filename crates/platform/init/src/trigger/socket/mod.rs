@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use socket2::{SockAddr, SockRef};
 
 pub use address::{Address, Netlink};
@@ -39,6 +40,14 @@ pub struct Sockets {
     accepted: u64,
     refused: u64,
     /// Connections that are open, with their source, by the instance that has them.
+    open: BTreeMap<String, Option<String>>,
+}
+
+/// What sockets that go on in another program have to know of the time before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    accepted: u64,
+    refused: u64,
     open: BTreeMap<String, Option<String>>,
 }
 
@@ -116,6 +125,17 @@ impl Sockets {
     /// Those that are open.
     pub fn ports(&self) -> &[Port] {
         &self.ports
+    }
+
+    /// What goes on in another program, beside the sockets themselves.
+    pub fn kept(&self) -> Kept {
+        Kept { accepted: self.accepted, refused: self.refused, open: self.open.clone() }
+    }
+
+    /// Goes on where another program has stopped: no instance gets a name that was given before.
+    pub fn resume(&mut self, ports: Vec<Port>, kept: Kept) {
+        self.adopt(ports);
+        (self.accepted, self.refused, self.open) = (kept.accepted, kept.refused, kept.open);
     }
 
     /// Closes them, and removes their nodes where the unit says so.
