@@ -258,3 +258,107 @@ fn swap_space() {
     let on: Vec<_> = swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
     assert!(on.iter().all(|what| is_swapped(what)), "{on:?}");
 }
+
+/// Whatever stands in fstab, what is made of it are units without a fault, each for the place of its name.
+#[test]
+fn any_line_of_fstab_is_a_good_unit_or_a_note() {
+    let pieces = [
+        "/",
+        "a",
+        "b-c",
+        "\\040",
+        "\\012",
+        "\\134",
+        "%",
+        "%%",
+        "%n",
+        "\"",
+        "'",
+        "=",
+        ",",
+        "..",
+        ".",
+        "x-systemd.",
+        "requires=",
+        "nofail",
+        "noauto",
+        "swap",
+        "none",
+        "tmpfs",
+        "UUID=",
+        "LABEL=",
+        "#",
+        "\u{e4}",
+        "$",
+        ";",
+        "[",
+        "]",
+        "bind",
+    ];
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let (mut made, mut noted) = (0, 0);
+    for round in 0..5_000 {
+        let mut field = |first: &str| {
+            let mut text = first.to_owned();
+            (0..random(6)).for_each(|_| text.push_str(pieces[random(pieces.len())]));
+            text
+        };
+        let line = format!("{} {} {} {}", field("/dev/"), field("/"), field(""), field("rw,"));
+        let (units, notes) = perigee_init::trigger::mount::read_fstab(&line);
+        noted += notes.len();
+        for generated in units {
+            made += 1;
+            let name =
+                UnitName::parse(&generated.name).unwrap_or_else(|error| panic!("{round}: {line:?}: {error}"));
+            let source = Source { path: "x".into(), text: generated.text.clone().into_bytes() };
+            let unit = Unit::read(name, &[source], &Host::default());
+            let wrong =
+                unit.complaints.iter().find(|said| said.level() >= perigee_units::unit::Level::Ignored);
+            assert!(wrong.is_none(), "{round}: {line:?}: {}\n{}", wrong.unwrap(), generated.text);
+        }
+    }
+    assert!(made > 1_000 && noted > 25, "{made} units, {noted} notes");
+}
+
+/// The triggers that come with the distribution are understood, each of them.
+#[test]
+fn every_trigger_of_this_machine() {
+    use perigee_init::files::host;
+    use perigee_init::trigger::{path::Paths, socket::SocketSpec};
+    use perigee_units::timer::{Next, Timer};
+    let search = SearchPath::system();
+    let names = search.names().unwrap();
+    let mut seen = std::collections::BTreeMap::<&str, u32>::new();
+    for name in names.into_iter().filter(|name| !name.is_template()) {
+        let Ok(files) = search.find(&name) else { continue };
+        let unit = Unit::read(files.name.clone(), &files.sources().unwrap(), &host());
+        match name.kind().suffix() {
+            "socket" => {
+                let spec = SocketSpec::read(&unit).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert!(!spec.listens.is_empty(), "{name}");
+            }
+            "timer" => {
+                let around = perigee_units::timer::Around {
+                    container: false,
+                    startup: perigee_init::trigger::timer::now().unwrap(),
+                    zone: perigee_units::calendar::TimeZone::utc(),
+                    spread: 0,
+                };
+                let mut timer = Timer::read(&unit, None, 0);
+                timer.start(around.startup, None, &around);
+                assert_ne!(timer.next(), Next::default(), "{name}");
+            }
+            "path" => assert!(Paths::read(&unit).unit().kind().suffix() == "service", "{name}"),
+            "mount" => assert!(Mount::read(&unit).unwrap().stop(&Default::default()).is_ok(), "{name}"),
+            _ => continue,
+        }
+        *seen.entry(name.kind().suffix()).or_default() += 1;
+    }
+    if seen.len() < 4 {
+        eprintln!("SKIPPED part of every_trigger_of_this_machine: it has only {seen:?}");
+    }
+}

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use perigee_units::unit::{Host, Level, Source, Unit, UnitName};
 use perigee_units::value::{escape_path, parse_path};
 
 use super::options::MountOptions;
@@ -76,8 +77,8 @@ pub fn read_fstab(text: &str) -> (Vec<Generated>, Vec<String>) {
         };
         if units.iter().any(|unit| unit.name == made.name) {
             note("there is a line for this place already");
-        } else if made.name.len() > 255 {
-            note("the place is too long for the name of a unit");
+        } else if let Some(fault) = fault(&made) {
+            note(&format!("what stands there cannot be a unit: {fault}"));
         } else {
             units.push(made);
         }
@@ -142,6 +143,18 @@ fn swap(what: &str, options: &str, parsed: &MountOptions) -> Generated {
     }
     let target = auto.then_some(("swap.target", !optional));
     Generated { name: format!("{}.swap", escape_path(&what)), text, target }
+}
+
+/// What is wrong with the unit of a line: there are places and options that no unit file can have.
+fn fault(made: &Generated) -> Option<String> {
+    let name = match UnitName::parse(&made.name) {
+        Ok(name) => name,
+        Err(error) => return Some(error.to_string()),
+    };
+    let source = Source { path: "/etc/fstab".into(), text: made.text.clone().into_bytes() };
+    let unit = Unit::read(name, &[source], &Host::default());
+    let wrong = unit.complaints.into_iter().find(|complaint| complaint.level() >= Level::Ignored);
+    wrong.map(|complaint| complaint.reason.to_string())
 }
 
 /// What the options say of other units.
