@@ -17,13 +17,14 @@ use perigee_journal::Priority;
 use perigee_process::pidfd;
 use perigee_units::machine::{Saved, UnitId};
 use perigee_units::service::{Life, Phase, Type};
+use perigee_units::timer;
 use perigee_units::unit::UnitName;
 use serde::{Deserialize, Serialize};
 
 use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
-use crate::trigger::socket::Port;
+use crate::trigger::socket::{self, Port};
 
 /// Where the next copy finds the number of the file.
 const VARIABLE: &str = "PERIGEE_HANDOVER";
@@ -50,6 +51,8 @@ struct Handed {
     service: Option<HandedService>,
     /// Sockets, and whether connections come from them.
     ports: Vec<(i32, bool)>,
+    sockets: socket::Kept,
+    timer: Option<timer::Kept>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,6 +135,8 @@ impl Supervisor {
                 notes: loaded.notes.clone(),
                 service: None,
                 ports: Vec::new(),
+                sockets: socket::Kept::default(),
+                timer: None,
             };
             match &loaded.work {
                 Work::Service(service) => {
@@ -157,6 +162,10 @@ impl Supervisor {
                     let ports =
                         sockets.ports().iter().map(|port| Ok((keep(port.fd.as_fd())?, port.connects)));
                     handed.ports = ports.collect::<io::Result<_>>()?;
+                    handed.sockets = sockets.kept();
+                }
+                Work::Timer => {
+                    handed.timer = self.timers.get(&loaded.unit.name).map(|timer| timer.kept().clone());
                 }
                 Work::Mount(work) if work.is_busy() => {
                     return Err(io::Error::other(format!("{} is being mounted", handed.unit)));
@@ -198,6 +207,7 @@ impl Supervisor {
         for unit in self.machine.units() {
             self.go_on(unit);
         }
+        self.see_mounts();
         self.reap();
         self.say_of(None, Priority::NOTICE, "goes on as another copy of the program");
     }
@@ -209,7 +219,10 @@ impl Supervisor {
             && !handed.ports.is_empty()
         {
             let ports = handed.ports.into_iter().map(|(fd, connects)| Port { fd: taken(fd), connects });
-            sockets.adopt(ports.collect());
+            sockets.resume(ports.collect(), handed.sockets);
+        }
+        if let Some(kept) = handed.timer {
+            self.resume_timer(unit, kept);
         }
         let Some(handed) = handed.service else { return };
         let group = handed.group.and_then(|path| self.groups.group(&path).ok());
@@ -235,7 +248,11 @@ impl Supervisor {
         let state = self.machine.state(unit);
         match &self.table.get(unit).work {
             _ if state.is_down() => {}
-            Work::Timer => self.start_timer(unit),
+            // What could not be taken up begins anew.
+            Work::Timer if self.timers.get(&self.table.get(unit).unit.name).is_none() => {
+                self.start_timer(unit)
+            }
+            Work::Timer => self.wait_for_timers(),
             Work::Path(_) => self.start_paths(unit),
             Work::Socket(sockets) => {
                 let service = self.table.find(sockets.spec().service.as_str());

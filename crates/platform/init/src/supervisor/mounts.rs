@@ -158,8 +158,12 @@ impl Supervisor {
         }
     }
 
-    /// A mount that is there already needs no more than to be taken for it.
-    pub(super) fn adopt_mount(&mut self, unit: UnitId) {
+    /// Mounts that are there already need no more than to be taken for it.
+    pub(super) fn adopt_mounts(&mut self) {
+        self.machine.units().for_each(|unit| self.adopt_mount(unit));
+    }
+
+    fn adopt_mount(&mut self, unit: UnitId) {
         let Work::Mount(work) = &self.table.get(unit).work else { return };
         let there = work.place().is_some_and(|place| self.mounts.mounts().contains_key(place));
         let idle = self.machine.state(unit).is_down() && self.machine.job(unit).is_none();
@@ -191,6 +195,7 @@ impl Supervisor {
         if let Err(why) = self.load_anew(&names, false) {
             self.tell(&format!("mounts are not shown: {why}"));
         }
+        self.adopt_mounts();
     }
 
     /// The table of mounts has changed: what somebody else has mounted is there, and what somebody else has
@@ -203,10 +208,7 @@ impl Supervisor {
         };
         for unit in self.machine.units() {
             let Work::Mount(work) = &self.table.get(unit).work else { continue };
-            let (came, went) = (is_in(&changes.came, work), is_in(&changes.went, work));
-            if came {
-                self.adopt_mount(unit);
-            } else if went && self.machine.state(unit).is_active() {
+            if is_in(&changes.went, work) && self.machine.state(unit).is_active() {
                 self.machine.event(unit, Event::Ended(Outcome::Success), now());
             }
         }

@@ -158,6 +158,7 @@ impl Supervisor {
             return Ok(unit);
         }
         self.load_anew(std::slice::from_ref(name), false)?;
+        self.adopt_mounts();
         match self.table.find(name.as_str()) {
             Some(unit) => Ok(unit),
             // It was asked for by an alias.
@@ -183,14 +184,12 @@ impl Supervisor {
         }
         let timeouts: Vec<_> = specs.iter().map(|spec| (spec.start_timeout, spec.stop_timeout)).collect();
         self.machine.load(specs);
-        let mut mounts = Vec::new();
         for (unit, (start, stop)) in units.into_iter().zip(timeouts) {
             let Some(id) = self.machine.unit(unit.name.as_str()) else { continue };
             self.table.names.insert(unit.name.to_string(), id);
             let service =
                 (unit.name.kind() == UnitKind::Service).then(|| Arc::new(Service::read(&unit, start, stop)));
-            let is_new = id.index() >= self.table.units.len();
-            if !is_new {
+            if id.index() < self.table.units.len() {
                 // What is at work stays as it was read until it is down.
                 let down = self.machine.state(id).is_down() && self.machine.job(id).is_none();
                 let loaded = self.table.get_mut(id);
@@ -211,12 +210,6 @@ impl Supervisor {
                 let loaded = Loaded { unit, work, notes: Vec::new(), began: None, ready: None };
                 self.table.add(id, loaded);
             }
-            if is_new && matches!(self.table.get(id).work, Work::Mount(_)) {
-                mounts.push(id);
-            }
-        }
-        for mount in mounts {
-            self.adopt_mount(mount);
         }
         Ok(())
     }

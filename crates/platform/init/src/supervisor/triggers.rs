@@ -184,6 +184,16 @@ impl Supervisor {
         self.wait_for_timers();
     }
 
+    /// A timer goes on that ran in another copy of the program.
+    pub(super) fn resume_timer(&mut self, unit: UnitId, kept: perigee_units::timer::Kept) {
+        let declared = &self.table.get(unit).unit;
+        let name = declared.name.clone();
+        let seed = super::wall(now());
+        let timer = Timer::read(declared, self.host.machine_id.as_deref(), seed);
+        // If it cannot, it is started anew.
+        let _ = timer::now().and_then(|at| self.timers.resume(name, timer, kept, at));
+    }
+
     pub(super) fn stop_timer(&mut self, unit: UnitId) {
         let name = self.table.get(unit).unit.name.clone();
         // What is stopped sets no clock.

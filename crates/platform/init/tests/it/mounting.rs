@@ -193,3 +193,49 @@ fn a_helper_that_hangs_is_ended_in_time() {
     let status = init.process.wait().unwrap();
     assert!(status.success(), "{status}");
 }
+
+#[test]
+fn timers_sockets_and_mounts_go_on_in_another_copy_of_the_program() {
+    let tmpfs = "[Mount]\nWhat=tmpfs\nType=tmpfs\n";
+    let test = "timers_sockets_and_mounts_go_on_in_another_copy_of_the_program";
+    let Some(init) = Init::begin(test, &[("one", tmpfs)]) else { return };
+    let write = |name: &str, text: &str| {
+        fs::write(init.folder.path().join(name), format!("[Unit]\nDefaultDependencies=no\n{text}")).unwrap();
+    };
+    write("x.timer", "[Timer]\nOnActiveSec=1h\nRandomizedDelaySec=30min\nAccuracySec=1us\n");
+    write("x.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n");
+    write("y.socket", &format!("[Socket]\nListenStream={}\nAccept=yes\n", init.at("node")));
+    write("y@.service", "[Service]\nExecStart=/bin/cat\nStandardInput=socket\n");
+    for unit in ["x.timer", "y.socket", &init.unit("one")] {
+        init.act(Verb::Start, unit);
+    }
+    let next = init.status("x.timer").next.expect("it waits");
+    let mut client = std::os::unix::net::UnixStream::connect(init.at("node")).unwrap();
+    let instance = |number: u32| {
+        let listed = init.ask(&Request::List).into_iter().find_map(|reply| match reply {
+            Reply::Listed(unit) if unit.unit.starts_with(&format!("y@{number}-")) => Some(unit.active),
+            _ => None,
+        });
+        listed.filter(|state| state == "active").map(drop)
+    };
+    init.until("an instance runs", || instance(0));
+    let manager =
+        || Client::connect(&init.folder.path().join("run")).ok()?.all(&Request::List).ok().map(drop);
+    let _ = Client::connect(&init.folder.path().join("run")).unwrap().all(&Request::DaemonReexec);
+    init.until("the copy answers", manager);
+    let log = fs::read_to_string(init.folder.path().join("log")).unwrap();
+    assert!(log.contains("goes on as another copy"), "{log}");
+    let after = init.status("x.timer").next.expect("it waits still");
+    assert!(next.abs_diff(after) < 100_000, "{next} became {after}");
+    assert!(init.is_mounted("one") && init.state("one") == "active");
+    // The connection lives on, and the next one has the next number.
+    std::io::Write::write_all(&mut client, b"hello").unwrap();
+    let mut text = [0; 5];
+    std::io::Read::read_exact(&mut client, &mut text).unwrap();
+    assert_eq!(&text, b"hello");
+    let _second = std::os::unix::net::UnixStream::connect(init.at("node")).unwrap();
+    init.until("the next instance runs", || instance(1));
+    init.act(Verb::Stop, "y.socket");
+    init.act(Verb::Stop, &init.unit("one"));
+    assert!(!init.is_mounted("one"));
+}
