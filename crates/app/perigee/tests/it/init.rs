@@ -376,6 +376,23 @@ fn a_unit_that_has_no_file() {
     assert!(refused.contains("Type=: "), "{refused}");
 }
 
+#[test]
+fn an_idle_service_waits_for_the_others() {
+    if !may_run("an_idle_service_waits_for_the_others") {
+        return;
+    }
+    let units = [
+        (
+            "idle.service",
+            "[Service]\nType=idle\nExecStart=/bin/sh -c 'echo idle >> DIR/out; exec sleep 600'\n",
+        ),
+        ("busy.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'sleep 0.5; echo busy >> DIR/out'\n"),
+    ];
+    let init = Init::boot("idle.service busy.service", &units);
+    init.wait("both have spoken", || init.text("out").lines().count() == 2);
+    assert_eq!(init.text("out"), "busy\nidle\n");
+}
+
 /// Bytes that are no request are refused in words, and the supervisor goes on.
 #[test]
 fn nonsense_on_the_control_socket() {

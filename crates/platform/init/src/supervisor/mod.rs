@@ -140,6 +140,8 @@ pub struct Supervisor {
     emptying: BTreeSet<UnitId>,
     /// Forking services whose main process is looked for, since when.
     seeking: BTreeMap<UnitId, Duration>,
+    /// Services that wait until nothing else is to be done, and until when at most.
+    idle: BTreeMap<UnitId, Duration>,
     notify: Option<NotifySocket>,
     connections: Connections,
     /// Who carries out units that are no processes.
@@ -232,6 +234,7 @@ impl Supervisor {
             slices: Slices::read(),
             emptying: BTreeSet::new(),
             seeking: BTreeMap::new(),
+            idle: BTreeMap::new(),
             history: History::default(),
             estate: Estate::default(),
             null,
@@ -342,6 +345,7 @@ impl Supervisor {
         self.tend_log();
         self.open_bus();
         self.seek();
+        self.start_idle();
     }
 
     /// Until when nothing needs to be done.
@@ -352,6 +356,7 @@ impl Supervisor {
             self.machine.timeout(),
             self.table.timeout(),
             self.log.timeout(),
+            self.idle.values().min().copied(),
             polls.then(|| at + POLL),
             self.stopping.as_ref().and_then(Stopping::timeout),
         ];

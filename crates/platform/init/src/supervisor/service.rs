@@ -3,13 +3,14 @@
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use perigee_cgroup::{Group, Watch};
 use perigee_journal::Priority;
 use perigee_process::pidfd;
 use perigee_process::wait::Exit;
-use perigee_units::machine::{Event, Outcome, UnitId};
-use perigee_units::service::{Exec, Life, Role, Service};
+use perigee_units::machine::{Event, Outcome, State, UnitId};
+use perigee_units::service::{Exec, Life, Phase, Role, Service, Type};
 use perigee_units::unit::Unit;
 use perigee_units::value::Signal;
 
@@ -18,6 +19,9 @@ use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
 use crate::exec::{Attach, Context, ExecError, Input, Prepared, Spawned};
+
+/// How long a service of `Type=idle` waits for others at most.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// A service at work.
 #[derive(Debug)]
@@ -117,8 +121,46 @@ impl Supervisor {
         }
     }
 
+    /// Whether a service that is to start when nothing else is to be done has to wait.
+    fn is_to_wait(&mut self, unit: UnitId, exec: Exec) -> bool {
+        let idle =
+            self.table.service_ref(unit).is_some_and(|service| service.life.service().kind == Type::Idle);
+        if !idle || exec != Exec::Start {
+            return false;
+        }
+        let deadline = *self.idle.entry(unit).or_insert_with(|| now() + IDLE);
+        let at_work =
+            |unit: UnitId| !self.machine.state(unit).is_down() && self.machine.state(unit) != State::Active;
+        let busy = self.machine.jobs().any(|(_, other, _)| at_work(other) && !self.idle.contains_key(&other));
+        if busy && now() < deadline {
+            return true;
+        }
+        self.idle.remove(&unit);
+        false
+    }
+
+    /// Starts the services that wait for others, once there are none.
+    pub(super) fn start_idle(&mut self) {
+        for unit in self.idle.keys().copied().collect::<Vec<_>>() {
+            let starts =
+                self.table.service_ref(unit).is_some_and(|service| service.life.phase() == Phase::Start);
+            if !starts {
+                self.idle.remove(&unit);
+            } else if !self.is_to_wait(unit, Exec::Start) {
+                self.make_process(unit, Role::Main, Exec::Start, 0);
+                self.live(unit);
+            }
+        }
+    }
+
     /// Makes the process of a command.
     pub(super) fn spawn(&mut self, unit: UnitId, role: Role, exec: Exec, place: usize) {
+        if !self.is_to_wait(unit, exec) {
+            self.make_process(unit, role, exec, place);
+        }
+    }
+
+    fn make_process(&mut self, unit: UnitId, role: Role, exec: Exec, place: usize) {
         match self.try_spawn(unit, exec, place) {
             Ok(spawned) => {
                 let pid = spawned.pid as u32;
