@@ -11,6 +11,8 @@ mod configuration;
 mod ctl;
 mod documents;
 mod init;
+mod notify;
+mod parts;
 mod tm;
 mod up;
 

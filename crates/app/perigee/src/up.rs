@@ -20,6 +20,8 @@ use perigee_part::{Node, PartError, Services, logging, node};
 
 use crate::assets;
 use crate::configuration::{Configuration, Sources};
+use crate::notify;
+use crate::parts::Supervised;
 
 #[derive(Args)]
 pub(crate) struct UpArguments {
@@ -34,6 +36,9 @@ pub(crate) struct RunArguments {
     /// The part to run
     part: PartName,
 }
+
+/// The folder of run-time files in the state directory, with the control socket.
+const RUN: &str = "run";
 
 /// The parts of a station, receivers first.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -131,6 +136,7 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
     let (configuration, _) = sources.read()?;
     logging::start(&configuration.log).context("starting the log")?;
     let state = configuration.node.state.clone();
+    let runtime_folder = state.join(RUN);
     let access = Access::open(&state, &configuration.access)?;
     let _only_node = lock(&state)?;
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
@@ -153,6 +159,8 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
         runtime.block_on(first_admin)??;
         return Err(error.into());
     }
+    let (orders, received) = node::orders();
+    let supervised = Supervised::begin(&node.parts(), describe, orders, &runtime_folder)?;
     let address = services.http.local_address(listen);
     let readiness = node.readiness();
     let announced = async move {
@@ -160,11 +168,16 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
         readiness.ready().await;
         if let Some(address) = address {
             say(&format!("{name:<8} http://{address}/"));
+            notify::ready(&format!("{name} at http://{address}/"));
+        } else {
+            notify::ready("ready");
         }
         anyhow::Ok(())
     };
     let mut failure = None;
-    let ended = runtime.block_on(node.run(async {
+    runtime.spawn(notify::keep_alive());
+    let told = supervised.told();
+    let ended = runtime.block_on(node.run(received, told, async {
         let signalled = async {
             if let Err(error) = node::stop_on_signals().await {
                 tracing::error!(target: "node", %error, "cannot listen for signals");
@@ -178,16 +191,25 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
                 Err(error) => failure = Some(error),
             },
         }
+        notify::stopping();
     }));
     // Threads that block are not waited for: what they hold is safe against a kill.
     runtime.shutdown_timeout(Duration::from_millis(200));
     if let Some(error) = failure {
         return Err(error);
     }
+    supervised.end()?;
     if ended.late.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     Err(anyhow!("did not finish in time: {}", ended.late.join(", ")))
+}
+
+/// What a part is, for people.
+fn describe(part: &str) -> String {
+    let known = PartName::from_str(part, false).ok().and_then(|part| part.to_possible_value());
+    let help = known.and_then(|value| value.get_help().map(ToString::to_string));
+    help.unwrap_or_else(|| part.to_owned())
 }
 
 /// Makes the first account and tells its one-time password: at once, for it will not be told again.

@@ -1,18 +1,19 @@
-//! The node: builds parts, runs them, starts again what falls over, and stops in order.
+//! The node: builds parts, and runs, drains and ends them as its supervisor asks.
 //!
 //! Parts are added in the order in which data should find them ready, receivers before sources; each is
-//! built as it is added. A running node starts them in that order and stops them in reverse, all under
-//! one grace period, and names those that were late.
+//! built as it is added. Who starts when, what is started again after a fall and after how long, and who
+//! is drained with whom is not decided here: a supervisor gives [`Order`]s and hears by [`Supervise`] what
+//! became of them. A part that is started for the second time is built anew, and so are those that hold
+//! its handle.
 //!
-//! A part that panics or ends by itself is built and run again after a wait that doubles up to half a
-//! minute. The parts that hold its handle go with it: they are drained, and built anew with the new
-//! handle. The others are not touched, and the node stays.
+//! When the node is to stop, all parts have one grace period together, and those that were late are named.
 
 mod admin;
+mod orders;
 mod process;
 mod readiness;
 mod signals;
-mod supervisor;
+mod tasks;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -22,9 +23,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::orders::{End, Order, Orders, Received, Supervise, orders};
 pub use self::readiness::{PartStatus, Phase, Readiness};
 pub use self::signals::stop_on_signals;
-use self::supervisor::Supervisor;
+use self::tasks::Tasks;
 use crate::{Part, PartError, Services, http};
 
 /// The table `[admin]`: where `/health`, `/ready` and `/metrics` are answered.
@@ -142,9 +144,22 @@ impl Node {
         self.readiness.clone()
     }
 
-    /// Runs until `stop` resolves and everything has drained, or was ended after the grace period.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Ended {
-        Supervisor::new(self).run(stop).await
+    /// The parts, with those whose handles they hold.
+    pub fn parts(&self) -> Vec<(String, Vec<String>)> {
+        let needs =
+            |entry: &Entry| entry.needs.iter().map(|&needed| self.parts[needed].name.clone()).collect();
+        self.parts.iter().map(|entry| (entry.name.clone(), needs(entry))).collect()
+    }
+
+    /// Carries out orders until `stop` resolves, or nobody is left to give any; then until everything has
+    /// drained, or was ended after the grace period.
+    pub async fn run(
+        self,
+        orders: Received,
+        supervisor: impl Supervise,
+        stop: impl Future<Output = ()>,
+    ) -> Ended {
+        Tasks::new(self, Arc::new(supervisor)).run(orders, stop).await
     }
 }
 

@@ -1,4 +1,5 @@
-//! Order, restarts, grace and the admin endpoints, with parts made for it.
+//! Orders, ends, grace and the admin endpoints, with parts made for it. What a real supervisor makes of them is tested
+//! where both meet, in the command.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -104,76 +105,187 @@ fn add(
     .unwrap()
 }
 
-/// Runs the node until `condition` holds of its parts, then stops it.
-async fn run_until(node: Node, condition: impl Fn(&[PartStatus]) -> bool) -> Ended {
-    let (stop, stopped) = oneshot::channel::<()>();
-    let readiness = node.readiness();
-    let running = tokio::spawn(node.run(async { drop(stopped.await) }));
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !condition(&readiness.parts()) {
-        assert!(Instant::now() < deadline, "{:?}", readiness.parts());
-        sleep(Duration::from_millis(5)).await;
-    }
-    stop.send(()).unwrap();
-    running.await.unwrap()
+/// Starts all parts, and at the end drains one after the other, last first. It writes down what it hears.
+struct Simple {
+    orders: Orders,
+    parts: Vec<String>,
+    heard: Journal,
+    ending: Mutex<Vec<String>>,
 }
 
-fn all_ready(parts: &[PartStatus]) -> bool {
-    parts.iter().all(|part| part.state == Phase::Ready)
+impl Simple {
+    fn hear(&self, line: String) {
+        self.heard.lock().unwrap().push(line);
+    }
+
+    fn drain_next(&self) {
+        if let Some(part) = self.ending.lock().unwrap().pop() {
+            assert!(self.orders.give(Order::Drain(part)));
+        }
+    }
+}
+
+impl Supervise for Simple {
+    fn ready(&self, part: &str) {
+        self.hear(format!("{part} ready"));
+    }
+
+    fn ended(&self, part: &str, end: &End) {
+        self.hear(format!("{part} {end:?}"));
+        self.drain_next();
+    }
+
+    fn patience(&self, _: &str, _: Duration) {}
+
+    fn end(&self) {
+        self.ending.lock().unwrap().extend(self.parts.iter().cloned());
+        self.drain_next();
+    }
+}
+
+/// A node at work.
+struct AtWork {
+    orders: Orders,
+    readiness: Readiness,
+    heard: Journal,
+    stop: oneshot::Sender<()>,
+    running: tokio::task::JoinHandle<Ended>,
+}
+
+impl AtWork {
+    fn begin(node: Node) -> AtWork {
+        let (orders, received) = orders();
+        let parts: Vec<_> = node.parts().into_iter().map(|(name, _)| name).collect();
+        for part in &parts {
+            assert!(orders.give(Order::Start(part.clone())));
+        }
+        let (heard, readiness) = (Journal::default(), node.readiness());
+        let simple =
+            Simple { orders: orders.clone(), parts, heard: Arc::clone(&heard), ending: Mutex::default() };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(node.run(received, simple, async { drop(stopped.await) }));
+        AtWork { orders, readiness, heard, stop, running }
+    }
+
+    fn order(&self, order: Order) {
+        assert!(self.orders.give(order));
+    }
+
+    /// Waits until the supervisor has heard this.
+    async fn hears(&self, line: &str) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !self.heard.lock().unwrap().iter().any(|heard| heard == line) {
+            assert!(Instant::now() < deadline, "{line} is not among {:?}", self.heard.lock().unwrap());
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn end(self) -> Ended {
+        self.stop.send(()).unwrap();
+        self.running.await.unwrap()
+    }
+}
+
+fn start(part: &str) -> Order {
+    Order::Start(part.to_owned())
+}
+
+fn drain(part: &str) -> Order {
+    Order::Drain(part.to_owned())
 }
 
 #[tokio::test]
-async fn parts_start_in_order_and_stop_in_reverse() {
+async fn parts_start_and_stop_as_the_supervisor_says() {
     let (mut node, journal) = node(Duration::from_secs(5));
     let telemetry = add(&mut node, &journal, "telemetry", steady, &[]);
     add(&mut node, &journal, "link", steady, &[&telemetry]);
-    let ended = run_until(node, all_ready).await;
-    assert_eq!(ended, Ended { late: vec![] });
+    let needs = [("telemetry".to_owned(), vec![]), ("link".to_owned(), vec!["telemetry".to_owned()])];
+    assert_eq!(node.parts(), needs);
+    let at_work = AtWork::begin(node);
+    at_work.readiness.ready().await;
+    at_work.hears("link ready").await;
+    assert_eq!(at_work.end().await, Ended { late: vec![] });
     let expected = ["link1 holds 1", "telemetry1 runs", "link1 runs", "link1 ends", "telemetry1 ends"];
     assert_eq!(*journal.lock().unwrap(), expected);
 }
 
 #[tokio::test]
-async fn a_part_that_panics_is_started_again_with_those_that_hold_its_handle() {
+async fn a_part_that_panics_is_told_of_and_built_anew_with_those_that_hold_its_handle() {
     let (mut node, journal) = node(Duration::from_secs(5));
     let metrics = node.services.metrics.clone();
     let telemetry = add(&mut node, &journal, "telemetry", panics_at_first, &[]);
     let link = add(&mut node, &journal, "link", steady, &[&telemetry]);
     add(&mut node, &journal, "page", steady, &[&link]);
-    add(&mut node, &journal, "other", steady, &[]);
-    run_until(node, |parts| parts[0].restarts == 2 && all_ready(parts)).await;
+    let at_work = AtWork::begin(node);
+    for life in 1..3 {
+        at_work.hears(&format!("telemetry Panicked(\"panicked: life {life} is over\")")).await;
+        assert!(!at_work.readiness.is_ready());
+        at_work.heard.lock().unwrap().clear();
+        at_work.order(drain("page"));
+        at_work.hears("page Well").await;
+        at_work.order(drain("link"));
+        at_work.hears("link Well").await;
+        for part in ["telemetry", "link", "page"] {
+            at_work.order(start(part));
+        }
+        at_work.hears("page ready").await;
+    }
+    at_work.readiness.ready().await;
+    assert_eq!(at_work.readiness.parts()[0].restarts, 2);
+    at_work.end().await;
     let journal = journal.lock().unwrap();
-    let about =
-        |name: &str| journal.iter().filter(|line| line.starts_with(name)).cloned().collect::<Vec<_>>();
-    assert_eq!(about("telemetry").last().unwrap(), "telemetry3 ends");
-    assert!(about("link").contains(&"link3 holds 3".to_owned()), "{journal:?}");
-    assert!(about("page").contains(&"page3 holds 3".to_owned()), "{journal:?}");
-    assert_eq!(about("other"), ["other1 runs", "other1 ends"], "others are not touched");
-    let ends = journal.iter().position(|line| line == "link1 ends").unwrap();
-    let again = journal.iter().position(|line| line == "telemetry2 runs").unwrap();
-    assert!(ends < again, "the old link is gone before the new telemetry runs: {journal:?}");
+    for line in ["telemetry3 ends", "link3 holds 3", "page3 holds 3"] {
+        assert!(journal.contains(&line.to_owned()), "{line} is not in {journal:?}");
+    }
     assert!(
         metrics.encode(crate::metrics::Format::Prometheus).contains("perigee_link_lives_total 1"),
         "each life counts anew"
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn waits_double_up_to_a_bound() {
+#[tokio::test]
+async fn a_part_that_was_built_with_the_handle_of_one_that_is_gone_is_built_anew() {
     let (mut node, journal) = node(Duration::from_secs(5));
-    fn falls(context: Context, _: u32) -> Running {
-        Box::pin(async move {
-            context.ready();
-            Err(PartError::Failed("no luck".into()))
-        })
-    }
-    add(&mut node, &journal, "unlucky", falls, &[]);
-    let start = Instant::now();
+    let telemetry = add(&mut node, &journal, "telemetry", panics_at_first, &[]);
+    add(&mut node, &journal, "link", steady, &[&telemetry]);
+    let (orders, received) = orders();
+    let heard = Journal::default();
+    let simple = Simple {
+        orders: orders.clone(),
+        parts: vec!["telemetry".to_owned(), "link".to_owned()],
+        heard: Arc::clone(&heard),
+        ending: Mutex::default(),
+    };
     let readiness = node.readiness();
-    let minutes = async { sleep(Duration::from_secs(600)).await };
-    node.run(minutes).await;
-    let restarts = readiness.parts()[0].restarts;
-    assert!((25..30).contains(&restarts), "{restarts} restarts in {:?}", start.elapsed());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(node.run(received, simple, async { drop(stopped.await) }));
+    let at_work = AtWork { orders, readiness, heard, stop, running };
+    at_work.order(start("telemetry"));
+    at_work.hears("telemetry Panicked(\"panicked: life 1 is over\")").await;
+    // The link has never run, and holds the handle of the first life.
+    at_work.order(start("telemetry"));
+    at_work.order(start("link"));
+    at_work.hears("link ready").await;
+    at_work.end().await;
+    assert!(journal.lock().unwrap().contains(&"link2 holds 2".to_owned()));
+}
+
+#[tokio::test]
+async fn a_part_is_killed_where_it_stands_and_not_started_twice() {
+    let (mut node, journal) = node(Duration::from_secs(5));
+    add(&mut node, &journal, "stubborn", never_drains, &[]);
+    let at_work = AtWork::begin(node);
+    at_work.hears("stubborn ready").await;
+    at_work.order(start("stubborn"));
+    at_work.hears("stubborn Failed(\"its last run has not ended\")").await;
+    at_work.order(start("nobody"));
+    at_work.hears("nobody Failed(\"there is no such part\")").await;
+    at_work.order(drain("stubborn"));
+    at_work.order(Order::Kill("stubborn".to_owned()));
+    at_work.hears("stubborn Killed").await;
+    at_work.order(start("stubborn"));
+    at_work.readiness.ready().await;
+    assert!(journal.lock().unwrap().contains(&"stubborn2 runs".to_owned()));
 }
 
 #[tokio::test]
@@ -181,11 +293,34 @@ async fn who_is_late_is_named_and_the_others_drain_all_the_same() {
     let (mut node, journal) = node(Duration::from_millis(400));
     add(&mut node, &journal, "telemetry", steady, &[]);
     add(&mut node, &journal, "stubborn", never_drains, &[]);
+    let at_work = AtWork::begin(node);
+    at_work.readiness.ready().await;
     let start = Instant::now();
-    let ended = run_until(node, all_ready).await;
+    let ended = at_work.end().await;
     assert_eq!(ended.late, ["stubborn"]);
     assert!(journal.lock().unwrap().contains(&"telemetry1 ends".to_owned()));
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn without_a_supervisor_everything_drains() {
+    let (mut node, journal) = node(Duration::from_secs(5));
+    add(&mut node, &journal, "telemetry", steady, &[]);
+    struct Gone;
+    impl Supervise for Gone {
+        fn ready(&self, _: &str) {}
+        fn ended(&self, _: &str, _: &End) {}
+        fn patience(&self, _: &str, _: Duration) {}
+        fn end(&self) {}
+    }
+    let (orders, received) = orders();
+    assert!(orders.give(start("telemetry")));
+    let readiness = node.readiness();
+    let running = tokio::spawn(node.run(received, Gone, std::future::pending()));
+    readiness.ready().await;
+    drop(orders);
+    assert_eq!(running.await.unwrap(), Ended { late: vec![] });
+    assert_eq!(*journal.lock().unwrap(), ["telemetry1 runs", "telemetry1 ends"]);
 }
 
 async fn get(address: SocketAddr, path: &str) -> String {
@@ -210,9 +345,7 @@ async fn the_admin_endpoints_tell_how_the_node_is() {
     }
     add(&mut node, &journal, "late", starts_late, &[]);
     let address = node.services.http.local_address(ANYWHERE.listen).unwrap();
-    let readiness = node.readiness();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(node.run(async { drop(stopped.await) }));
+    let at_work = AtWork::begin(node);
 
     let health = get(address, "/health").await;
     assert!(health.starts_with("HTTP/1.1 200 OK"), "{health}");
@@ -220,11 +353,10 @@ async fn the_admin_endpoints_tell_how_the_node_is() {
     let not_yet = get(address, "/ready").await;
     assert!(not_yet.starts_with("HTTP/1.1 503"), "{not_yet}");
     assert!(not_yet.contains(r#"{"name":"late","state":"starting","restarts":0}"#), "{not_yet}");
-    readiness.ready().await;
+    at_work.readiness.ready().await;
     assert!(get(address, "/ready").await.contains(r#"{"ready":true,"#));
     let metrics = get(address, "/metrics").await;
     assert!(metrics.contains("perigee_node_part_ready{part=\"late\"} 1"), "{metrics}");
-    stop.send(()).unwrap();
-    assert_eq!(running.await.unwrap(), Ended { late: vec![] });
+    assert_eq!(at_work.end().await, Ended { late: vec![] });
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }

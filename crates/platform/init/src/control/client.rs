@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::{LONGEST_LINE, Reply, Request, SOCKET};
+use super::{LONGEST_LINE, Reply, Request, SOCKET, reachable};
 
 /// A connection to a supervisor.
 #[derive(Debug)]
@@ -42,7 +42,8 @@ impl Client {
     /// Nobody listens there.
     pub fn connect(runtime: &Path) -> Result<Client, ClientError> {
         let path = runtime.join(SOCKET);
-        let stream = UnixStream::connect(&path).map_err(|source| ClientError::Nobody { path, source })?;
+        let connected = reachable(runtime).and_then(|(_folder, path)| UnixStream::connect(path));
+        let stream = connected.map_err(|source| ClientError::Nobody { path, source })?;
         Ok(Client { stream: BufReader::new(stream) })
     }
 

@@ -14,7 +14,7 @@ use perigee_process::epoll::{EpollEvent, EpollFlags};
 use perigee_units::machine::JobId;
 
 use super::{Source, Supervisor};
-use crate::control::{LONGEST_LINE, Reply, Request, SOCKET};
+use crate::control::{LONGEST_LINE, Reply, Request, reachable};
 
 /// Connections at a time.
 const MOST_CONNECTIONS: usize = 1024;
@@ -53,7 +53,7 @@ pub(super) struct Connection {
 
 impl Connections {
     pub(super) fn bind(runtime: &Path) -> io::Result<Connections> {
-        let path = runtime.join(SOCKET);
+        let (_folder, path) = reachable(runtime)?;
         // Whoever listened here before has gone, or this one would not be the supervisor.
         let _ = fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;

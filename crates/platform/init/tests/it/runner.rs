@@ -81,7 +81,10 @@ fn task(name: &str) -> Spec {
 
 impl Program {
     fn begin() -> Program {
-        let runtime = tempfile::tempdir().unwrap();
+        Program::begin_in(tempfile::tempdir().unwrap())
+    }
+
+    fn begin_in(runtime: tempfile::TempDir) -> Program {
         let settings = Settings {
             search: SearchPath::new(Vec::new()),
             runtime: runtime.path().to_owned(),
@@ -232,5 +235,13 @@ fn a_part_of_a_program_takes_nothing_from_its_process() {
         wait: true,
     };
     assert!(program.ask(&start).is_err(), "files are no units here");
+    program.end();
+}
+
+#[test]
+fn a_folder_that_lies_deeper_than_addresses_are_long_will_do() {
+    let long = tempfile::Builder::new().prefix(&"deep-".repeat(30)).tempdir().unwrap();
+    let program = Program::begin_in(long);
+    assert_eq!(program.status("radio.task").listed.active, "active");
     program.end();
 }

@@ -1,0 +1,236 @@
+//! Order, restarts and grace, with parts made for it, a node and its supervisor.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use perigee_init::control::{Client, Reply, Request};
+use perigee_part::metrics::Registry;
+use perigee_part::node::{AdminConfig, Ended, PartStatus, Phase, Wire, orders};
+use perigee_part::{Node, Part, Running, Services, http};
+use perigee_units::machine::{Effect, Machine, Verb};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use super::*;
+
+type Journal = Arc<Mutex<Vec<String>>>;
+type Context = perigee_part::Context;
+
+/// A part that writes down what happens to it and behaves as told.
+struct Actor {
+    name: &'static str,
+    journal: Journal,
+    run: fn(Context, u32) -> Running,
+    life: u32,
+}
+
+impl Part for Actor {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn run(self: Box<Self>, context: Context) -> Running {
+        Box::pin(async move {
+            let (name, life) = (self.name, self.life);
+            self.journal.lock().expect("a journal").push(format!("{name}{life} runs"));
+            let ended = (self.run)(context, life).await;
+            self.journal.lock().expect("a journal").push(format!("{name}{life} ends"));
+            ended
+        })
+    }
+}
+
+fn steady(context: Context, _: u32) -> Running {
+    Box::pin(async move {
+        context.ready();
+        context.drain.cancelled().await;
+        Ok(())
+    })
+}
+
+fn panics_at_first(context: Context, life: u32) -> Running {
+    Box::pin(async move {
+        context.ready();
+        if life < 3 {
+            sleep(Duration::from_millis(20)).await;
+            panic!("life {life} is over");
+        }
+        context.drain.cancelled().await;
+        Ok(())
+    })
+}
+
+fn never_drains(context: Context, _: u32) -> Running {
+    Box::pin(async move {
+        context.ready();
+        std::future::pending().await
+    })
+}
+
+fn node(grace: Duration) -> (Node, Journal) {
+    let services = Services {
+        http: http::Listeners::new(http::Limits::default()),
+        metrics: Registry::new(),
+        state: "/nonexistent".into(),
+    };
+    let admin = AdminConfig { listen: ([127, 0, 0, 1], 0).into() };
+    (Node::new(services, &admin, grace).expect("a node"), Journal::default())
+}
+
+/// Adds an actor that takes the handles of `needs`; its own handle is its life.
+fn add(
+    node: &mut Node,
+    journal: &Journal,
+    name: &'static str,
+    run: fn(Context, u32) -> Running,
+    needs: &[&Wire<u32>],
+) -> Wire<u32> {
+    let lives = AtomicU32::new(0);
+    let (journal, needs) =
+        (Arc::clone(journal), needs.iter().map(|wire| (*wire).clone()).collect::<Vec<_>>());
+    let added = node.add(name, move |site| {
+        let life = lives.fetch_add(1, Ordering::Relaxed) + 1;
+        for wire in &needs {
+            let of_neighbour = site.handle(wire);
+            journal.lock().expect("a journal").push(format!("{name}{life} holds {of_neighbour}"));
+        }
+        let part = Actor { name, journal: Arc::clone(&journal), run, life };
+        Ok((Box::new(part) as Box<dyn Part>, life))
+    });
+    added.expect("a part")
+}
+
+/// Runs the node with its supervisor until `condition` holds of its parts, then `look`s at the supervisor, and stops.
+async fn run_until(
+    node: Node,
+    condition: impl Fn(&[PartStatus]) -> bool,
+    look: impl FnOnce(&Path) + Send + 'static,
+) -> Ended {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (orders, received) = orders();
+    let begun = Supervised::begin(&node.parts(), |part| format!("the {part}"), orders, folder.path());
+    let supervised = begun.expect("a supervisor");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let readiness = node.readiness();
+    let running = tokio::spawn(node.run(received, supervised.told(), async { drop(stopped.await) }));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition(&readiness.parts()) {
+        assert!(Instant::now() < deadline, "{:?}", readiness.parts());
+        sleep(Duration::from_millis(5)).await;
+    }
+    let path = folder.path().to_owned();
+    tokio::task::spawn_blocking(move || look(&path)).await.expect("what is looked at is there");
+    stop.send(()).expect("the node runs");
+    let ended = running.await.expect("the node ends");
+    supervised.end().expect("the supervisor ends");
+    ended
+}
+
+fn all_ready(parts: &[PartStatus]) -> bool {
+    parts.iter().all(|part| part.state == Phase::Ready)
+}
+
+#[tokio::test]
+async fn parts_start_in_order_and_stop_in_reverse() {
+    let (mut node, journal) = node(Duration::from_secs(5));
+    let telemetry = add(&mut node, &journal, "telemetry", steady, &[]);
+    add(&mut node, &journal, "link", steady, &[&telemetry]);
+    let ended = run_until(node, all_ready, |_| {}).await;
+    assert_eq!(ended, Ended { late: vec![] });
+    let expected = ["link1 holds 1", "telemetry1 runs", "link1 runs", "link1 ends", "telemetry1 ends"];
+    assert_eq!(*journal.lock().expect("a journal"), expected);
+}
+
+#[tokio::test]
+async fn a_part_that_panics_is_started_again_with_those_that_hold_its_handle() {
+    let (mut node, journal) = node(Duration::from_secs(5));
+    let telemetry = add(&mut node, &journal, "telemetry", panics_at_first, &[]);
+    let link = add(&mut node, &journal, "link", steady, &[&telemetry]);
+    add(&mut node, &journal, "page", steady, &[&link]);
+    add(&mut node, &journal, "other", steady, &[]);
+    let twice = |parts: &[PartStatus]| parts[0].restarts == 2 && all_ready(parts);
+    let look = |runtime: &Path| {
+        let units = vec!["telemetry.task".to_owned()];
+        let mut client = Client::connect(runtime).expect("a supervisor");
+        let replies = client.all(&Request::Status { units }).expect("an answer");
+        let Some(Reply::Unit(status)) = replies.into_iter().next() else { panic!("no status") };
+        let listed = &status.listed;
+        assert_eq!((listed.restarts, listed.sub.as_str()), (2, "running"));
+        assert_eq!(listed.description, "the telemetry");
+    };
+    run_until(node, twice, look).await;
+    let journal = journal.lock().expect("a journal");
+    let about =
+        |name: &str| journal.iter().filter(|line| line.starts_with(name)).cloned().collect::<Vec<_>>();
+    assert_eq!(about("telemetry").last().map(String::as_str), Some("telemetry3 ends"));
+    assert!(about("link").contains(&"link3 holds 3".to_owned()), "{journal:?}");
+    assert!(about("page").contains(&"page3 holds 3".to_owned()), "{journal:?}");
+    assert_eq!(about("other"), ["other1 runs", "other1 ends"], "others are not touched");
+    let place = |line: &str| journal.iter().position(|other| other == line);
+    // It may have gone down before its first life began.
+    if let Some(ends) = place("link1 ends") {
+        assert!(Some(ends) < place("telemetry2 runs"), "the old link is gone first: {journal:?}");
+    }
+    assert!(place("link2 ends") < place("telemetry3 runs"), "the old link is gone first: {journal:?}");
+}
+
+#[tokio::test]
+async fn who_is_late_is_named_and_the_others_drain_all_the_same() {
+    let (mut node, journal) = node(Duration::from_millis(400));
+    let telemetry = add(&mut node, &journal, "telemetry", steady, &[]);
+    add(&mut node, &journal, "stubborn", never_drains, &[&telemetry]);
+    let start = Instant::now();
+    let ended = run_until(node, all_ready, |_| {}).await;
+    assert_eq!(ended.late, ["stubborn"]);
+    assert!(journal.lock().expect("a journal").contains(&"telemetry1 ends".to_owned()));
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_part_that_is_stopped_by_request_stays_away_until_it_is_started() {
+    let (mut node, journal) = node(Duration::from_secs(5));
+    let telemetry = add(&mut node, &journal, "telemetry", steady, &[]);
+    add(&mut node, &journal, "link", steady, &[&telemetry]);
+    let look = |runtime: &Path| {
+        let act = |verb| {
+            let units = vec!["link.task".to_owned()];
+            let request = Request::Do { verb, units, active_only: false, or_restart: false, wait: true };
+            let mut client = Client::connect(runtime).expect("a supervisor");
+            client.all(&request).expect("an answer");
+        };
+        act(Verb::Stop);
+        act(Verb::Start);
+    };
+    run_until(node, all_ready, look).await;
+    let expected =
+        ["telemetry1 runs", "link1 runs", "link1 ends", "link2 holds 1", "link2 runs", "link2 ends"];
+    let journal = journal.lock().expect("a journal");
+    assert_eq!(journal[1..7], expected, "{journal:?}");
+}
+
+/// What the machine makes of a part that falls as soon as it runs, in ten minutes.
+#[test]
+fn waits_double_up_to_a_bound() {
+    let parts = [("unlucky".to_owned(), Vec::new())];
+    let mut machine = Machine::new(units(&parts, str::to_owned).into_iter().map(|unit| unit.spec).collect());
+    let unit = machine.unit("unlucky.task").expect("a unit");
+    machine.request(Verb::Start, unit, Duration::ZERO).expect("it starts");
+    let (mut at, mut starts, mut waits) = (Duration::ZERO, 0, Vec::new());
+    while at < Duration::from_secs(600) {
+        while let Some(effect) = machine.effect() {
+            if effect == Effect::Start(unit) {
+                starts += 1;
+                machine.event(unit, Event::Ready, at);
+                machine.event(unit, Event::Ended(Outcome::ExitCode(101)), at);
+            }
+        }
+        let next = machine.timeout().expect("it is started again");
+        waits.push(next - at);
+        at = next;
+        machine.tick(at);
+    }
+    assert!((25..30).contains(&(starts - 1)), "{starts} starts, after {waits:?}");
+    assert_eq!(waits[0], Duration::from_millis(100));
+    assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(30)), "{waits:?}");
+    assert!(waits.windows(2).all(|pair| pair[0] <= pair[1] && pair[1] <= pair[0] * 9 / 4), "{waits:?}");
+}
