@@ -415,3 +415,27 @@ fn nonsense_on_the_control_socket() {
     while stream.write_all(&long).is_ok() {}
     init.wait("it answers still", || !init.ask(&Request::List).is_empty());
 }
+
+#[test]
+fn the_station_is_a_service_that_is_ready_when_it_says_so() {
+    if !may_run("the_station_is_a_service_that_is_ready_when_it_says_so") {
+        return;
+    }
+    let unit = include_str!("../../../../../packaging/perigee.service");
+    let unit = unit.replace("/usr/bin/perigee up", "PROGRAM up --listen 127.0.0.1:0 --state DIR/state");
+    let unit = unit.replace("PROGRAM", env!("CARGO_BIN_EXE_perigee")).replace("StateDirectory=perigee\n", "");
+    let unit = unit.replace("WatchdogSec=30", "WatchdogSec=2");
+    let mut init = Init::boot("perigee.service", &[("perigee.service", &unit)]);
+    init.wait_for("perigee.service", State::Active);
+    let status = init.status("perigee.service");
+    assert!(status.status.starts_with("page at http://127.0.0.1:"), "{status:?}");
+    let tasks = || Client::connect(&init.path("state/run")).unwrap().all(&Request::List).unwrap().len();
+    assert_eq!(tasks(), 5, "four parts, and their target");
+    // Longer than the watchdog waits.
+    std::thread::sleep(Duration::from_millis(2500));
+    let later = init.status("perigee.service");
+    assert_eq!((later.main_pid, later.listed.restarts), (status.main_pid, 0), "{later:?}");
+    assert_eq!(init.act(Verb::Stop, "perigee.service"), JobOutcome::Done);
+    assert_eq!(init.status("perigee.service").result, "success");
+    assert_eq!(init.end(), Some(7));
+}

@@ -8,6 +8,7 @@ mod ctl_logs;
 mod init;
 mod load;
 mod noise;
+mod parts;
 mod station;
 mod support;
 mod tm_decode;

@@ -47,6 +47,9 @@ const UNITS: [(&str, &str); 30] = units![
     "umount.target",
 ];
 
+/// The station, as packages bring it too; nothing wants it until it is enabled.
+const STATION: &str = include_str!("../../../../../packaging/perigee.service");
+
 /// Writes them, and gives their folder. `PERIGEE` in them becomes the path of this program.
 ///
 /// # Errors
@@ -58,5 +61,6 @@ pub fn write_builtin(runtime: &Path) -> io::Result<PathBuf> {
     for (name, text) in UNITS {
         fs::write(folder.join(name), text.replace("PERIGEE", &program))?;
     }
+    fs::write(folder.join("perigee.service"), STATION.replace("/usr/bin/perigee", &program))?;
     Ok(folder)
 }

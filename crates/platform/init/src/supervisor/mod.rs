@@ -153,7 +153,7 @@ pub struct Supervisor {
     history: History,
     estate: Estate,
     /// Standard input, and the output of whatever nobody listens to.
-    null: std::fs::File,
+    null: Option<std::fs::File>,
     stopping: Option<Stopping>,
     began: Duration,
     /// The next turn is one of another copy of the program.
@@ -203,22 +203,14 @@ impl Supervisor {
         let surroundings = surroundings(&settings).map_err(|(doing, error)| system(doing)(error))?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
             .map_err(|errno| system("wait for events")(errno.into()))?;
-        let null = std::fs::File::options().read(true).write(true).open("/dev/null");
-        let null = null.map_err(system("open /dev/null"))?;
         let connections = match &handover {
             Some(handover) => Connections::from(handover::taken(handover.control)),
             None => Connections::bind(&settings.runtime).map_err(system("listen for control"))?,
         };
         let timers = Timers::new(Path::new("/"), triggers::around(settings.is_first))
             .map_err(system("wait for timers"))?;
-        let mounts = MountTable::new().map_err(system("watch mounts"))?;
         listen(&epoll, &surroundings, &connections).map_err(system("wait for events"))?;
-        if surroundings.signals.is_some() {
-            // The kernel tells of mounts as of something urgent.
-            let event = EpollEvent::new(EpollFlags::EPOLLPRI, Source::Mounts.token());
-            epoll.add(mounts.fd(), event).map_err(|errno| system("watch mounts")(errno.into()))?;
-        }
-        let Surroundings { signals, groups, watcher, notify } = surroundings;
+        let Surroundings { signals, groups, watcher, notify, mounts, null } = surroundings;
         let mut supervisor = Supervisor {
             timers,
             mounts,
@@ -408,6 +400,10 @@ impl Source {
 
 /// Waits for whatever there is from the beginning on.
 fn listen(epoll: &Epoll, surroundings: &Surroundings, connections: &Connections) -> std::io::Result<()> {
+    if let Some(mounts) = surroundings.mounts.fd() {
+        // The kernel tells of mounts as of something urgent.
+        epoll.add(mounts, EpollEvent::new(EpollFlags::EPOLLPRI, Source::Mounts.token()))?;
+    }
     for (fd, source) in surroundings.sources().chain([(connections.as_fd(), Source::Control)]) {
         epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, source.token()))?;
     }

@@ -108,9 +108,10 @@ impl Supervisor {
         let arguments = command.iter().map(text).collect::<Result<Vec<_>, _>>()?;
         let program = arguments.first().cloned().ok_or("the helper has no name")?;
         let mut launch = Launch::new(program, arguments);
+        let null = self.null.as_ref().ok_or("this supervisor starts no processes")?;
         let output = std::io::stderr();
         launch.environment(vec![c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".to_owned()]);
-        launch.descriptor(self.null.as_fd()).descriptor(output.as_fd()).descriptor(output.as_fd());
+        launch.descriptor(null.as_fd()).descriptor(output.as_fd()).descriptor(output.as_fd());
         launch.step(Step::Descriptors).step(Step::Session).step(Step::Signals { ignore_pipe: true });
         let spawned = launch.spawn().map_err(|error| format!("cannot run {}: {error}", command[0]))?;
         self.processes.add(spawned.pid as u32, unit);

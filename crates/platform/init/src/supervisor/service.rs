@@ -184,10 +184,9 @@ impl Supervisor {
 
     fn try_spawn(&mut self, unit: UnitId, exec: Exec, place: usize) -> Result<Spawned, ExecError> {
         let sockets = self.sockets_of(unit);
-        let Some(socket) = self.notify.as_ref().map(|notify| notify.path().display().to_string()) else {
-            return Err(ExecError::Gone);
-        };
-        let null = self.null.as_fd();
+        // A supervisor that starts no processes has loaded no service.
+        let (Some(notify), Some(null)) = (&self.notify, &self.null) else { return Err(ExecError::Gone) };
+        let (socket, null) = (notify.path().display().to_string(), null.as_fd());
         let console = std::io::stderr();
         let console = if self.settings.console { console.as_fd() } else { null };
         // Only services have commands.

@@ -1,6 +1,7 @@
 //! What a supervisor has of its process and of the machine: all of it as PID 1 and as a process of its own, nothing as
 //! a thread of a program that does other things too.
 
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -10,6 +11,7 @@ use perigee_process::{signals, this};
 
 use super::notify::NotifySocket;
 use super::{Settings, Source, tell};
+use crate::trigger::mount::MountTable;
 
 /// What is taken in, beside requests and timers.
 pub(super) struct Surroundings {
@@ -19,6 +21,9 @@ pub(super) struct Surroundings {
     pub(super) watcher: Option<Watcher>,
     /// Where the processes of services speak; without signals there are none.
     pub(super) notify: Option<NotifySocket>,
+    pub(super) mounts: MountTable,
+    /// Standard input of processes, and the output of whatever nobody listens to.
+    pub(super) null: Option<File>,
 }
 
 impl Surroundings {
@@ -54,13 +59,18 @@ impl Surroundings {
                 NotifySocket::bind(&settings.runtime).map_err(|error| ("listen for notifications", error))?
             }
         };
-        Ok(Surroundings { signals: Some(signals), groups, watcher, notify: Some(notify) })
+        let mounts = MountTable::new().map_err(|error| ("watch mounts", error))?;
+        let null = File::options().read(true).write(true).open("/dev/null");
+        let null = null.map_err(|error| ("open /dev/null", error))?;
+        let (signals, notify) = (Some(signals), Some(notify));
+        Ok(Surroundings { signals, groups, watcher, notify, mounts, null: Some(null) })
     }
 
     /// Nothing: the process belongs to a program that has brought its own units.
     pub(super) fn none() -> Surroundings {
         let groups = Hierarchy::none("this supervisor is a part of a program, and starts no processes");
-        Surroundings { signals: None, groups, watcher: None, notify: None }
+        let mounts = MountTable::unwatched();
+        Surroundings { signals: None, groups, watcher: None, notify: None, mounts, null: None }
     }
 
     /// What the loop waits for.

@@ -58,7 +58,7 @@ fn run(begun: Begun) {
 
 /// What has changed, if anything has within a second.
 fn changes(table: &mut MountTable) -> Changes {
-    let mut fds = [PollFd::new(table.fd(), PollFlags::POLLPRI)];
+    let mut fds = [PollFd::new(table.fd().unwrap(), PollFlags::POLLPRI)];
     assert_eq!(poll(&mut fds, PollTimeout::from(1000_u16)).unwrap(), 1, "the kernel tells of a change");
     table.ready().unwrap()
 }

@@ -112,7 +112,8 @@ pub struct Changes {
 /// Watches what is mounted.
 #[derive(Debug)]
 pub struct MountTable {
-    file: File,
+    /// None where nobody looks.
+    file: Option<File>,
     mounts: Mounts,
 }
 
@@ -122,14 +123,19 @@ impl MountTable {
     /// # Errors
     /// `/proc` is not mounted, say.
     pub fn new() -> io::Result<MountTable> {
-        let mut table = MountTable { file: File::open(TABLE)?, mounts: Mounts::new() };
+        let mut table = MountTable { file: Some(File::open(TABLE)?), mounts: Mounts::new() };
         table.mounts = table.read()?;
         Ok(table)
     }
 
+    /// For a supervisor that has no processes, and so mounts nothing: nothing is mounted, ever.
+    pub fn unwatched() -> MountTable {
+        MountTable { file: None, mounts: Mounts::new() }
+    }
+
     /// What to wait for: `EPOLLPRI`, not readable, which it always is.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(File::as_fd)
     }
 
     /// What is mounted, as it was read last.
@@ -152,9 +158,10 @@ impl MountTable {
     }
 
     fn read(&mut self) -> io::Result<Mounts> {
-        self.file.rewind()?;
+        let Some(file) = &mut self.file else { return Ok(Mounts::new()) };
+        file.rewind()?;
         let mut text = Vec::new();
-        self.file.read_to_end(&mut text)?;
+        file.read_to_end(&mut text)?;
         Ok(parse(&String::from_utf8_lossy(&text)))
     }
 }
