@@ -5,7 +5,10 @@ use std::env;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::PathBuf;
 use std::time::Duration;
+
+use perigee_init::control::SOCKET;
 
 /// The program does its work from now on; `status` says in words how it is.
 pub(crate) fn ready(status: &str) {
@@ -27,6 +30,13 @@ pub(crate) async fn keep_alive() {
         tell("WATCHDOG=1");
         tokio::time::sleep(every).await;
     }
+}
+
+/// The folder of run-time files of the Perigee that has started this program, if it was one.
+pub(crate) fn supervisor() -> Option<PathBuf> {
+    let socket = PathBuf::from(env::var_os("NOTIFY_SOCKET")?);
+    let folder = socket.parent()?;
+    folder.join(SOCKET).exists().then(|| folder.to_owned())
 }
 
 /// Half of what the watchdog grants this process.

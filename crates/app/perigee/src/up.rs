@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use perigee_access::Access;
+use perigee_fanout::Supervisors;
 use perigee_link::{Kind, LinkConfig, Parameters};
 use perigee_part::http::Listeners;
 use perigee_part::metrics::Registry;
@@ -70,6 +71,7 @@ fn wire(
     node: &mut Node,
     configuration: Configuration,
     access: &Access,
+    supervisors: Supervisors,
     wanted: impl Fn(PartName) -> bool,
 ) -> Result<(), PartError> {
     let Configuration { telemetry, simulator, links, fanout, .. } = configuration;
@@ -106,7 +108,16 @@ fn wire(
         node.add(perigee_fanout::NAME, move |site| {
             let (telemetry, links) = (site.handle(&telemetry), site.handle(&links));
             let (config, access) = (fanout.clone(), access.clone());
-            perigee_fanout::build(config, telemetry, links, access, assets::all(), site.services())
+            let assets = assets::all();
+            perigee_fanout::build(
+                config,
+                telemetry,
+                links,
+                access,
+                assets,
+                supervisors.clone(),
+                site.services(),
+            )
         })?;
     }
     Ok(())
@@ -137,6 +148,7 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
     logging::start(&configuration.log).context("starting the log")?;
     let state = configuration.node.state.clone();
     let runtime_folder = state.join(RUN);
+    let supervisors = Supervisors { station: Some(runtime_folder.clone()), machine: notify::supervisor() };
     let access = Access::open(&state, &configuration.access)?;
     let _only_node = lock(&state)?;
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
@@ -155,7 +167,7 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
         let access = access.clone();
         runtime.spawn_blocking(move || make_first_admin(&access))
     };
-    if let Err(error) = wire(&mut node, configuration, &access, wanted) {
+    if let Err(error) = wire(&mut node, configuration, &access, supervisors, wanted) {
         runtime.block_on(first_admin)??;
         return Err(error.into());
     }

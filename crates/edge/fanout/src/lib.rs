@@ -18,8 +18,10 @@ mod live;
 mod metrics;
 mod part;
 mod station;
+mod supervisors;
 mod wire;
 
 pub use config::{Anonymous, Config};
 pub use http::assets::Asset;
 pub use part::{Handle, NAME, build};
+pub use supervisors::Supervisors;

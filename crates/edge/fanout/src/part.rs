@@ -13,6 +13,7 @@ use crate::http::routes::router;
 use crate::live::deliver::deliver;
 use crate::metrics::Metrics;
 use crate::station::Station;
+use crate::supervisors::Supervisors;
 
 /// Name of the part: configuration table, metric prefix, log target.
 pub const NAME: &str = "fanout";
@@ -20,7 +21,8 @@ pub const NAME: &str = "fanout";
 /// How long clients that do not read may hold up the end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Checks the configuration and mounts the page and the API. `assets` are the page's files.
+/// Checks the configuration and mounts the page and the API. `assets` are the page's files, `supervisors` those who know the
+/// units.
 ///
 /// # Errors
 /// A configuration that cannot work, or an address that the system refuses.
@@ -30,12 +32,14 @@ pub fn build(
     links: perigee_link::Handle,
     access: Access,
     assets: Vec<Asset>,
+    supervisors: Supervisors,
     services: &Services,
 ) -> Result<(Box<dyn Part>, Handle), PartError> {
     config.check()?;
     let listen = config.listen;
     let metrics = Metrics::register(&services.metrics);
-    let station = Station::new(config, telemetry, links, access, Assets::new(assets), metrics)?;
+    let mut station = Station::new(config, telemetry, links, access, Assets::new(assets), metrics)?;
+    station.supervisors = supervisors;
     let station = Arc::new(station);
     let address = services.http.mount(listen, router(&station))?;
     Ok((Box::new(Fanout { station }), Handle { address }))

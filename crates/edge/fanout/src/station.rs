@@ -18,6 +18,7 @@ use crate::http::database::encode_parameters;
 use crate::http::input::internal;
 use crate::live::hub::Hub;
 use crate::metrics::Metrics;
+use crate::supervisors::Supervisors;
 
 /// Passwords that are checked, one after the other, or wait for it. Each takes a thread; more are refused.
 const PASSWORDS: usize = 16;
@@ -33,6 +34,8 @@ pub(crate) struct Station {
     pub(crate) parameters: Bytes,
     pub(crate) assets: Assets,
     pub(crate) metrics: Metrics,
+    /// Whom to ask about units.
+    pub(crate) supervisors: Supervisors,
     pub(crate) started: Timestamp,
     /// One permit for each live client that may be there.
     pub(crate) places: Arc<Semaphore>,
@@ -71,6 +74,7 @@ impl Station {
             database,
             assets,
             metrics,
+            supervisors: Supervisors::default(),
         })
     }
 

@@ -9,4 +9,5 @@ pub(crate) mod headers;
 pub(crate) mod input;
 pub(crate) mod reception;
 pub(crate) mod routes;
+pub(crate) mod units;
 pub(crate) mod values;

@@ -15,8 +15,8 @@ use perigee_part::http::{Refusal, Router};
 
 use super::guard::{Needs, guard};
 use super::headers::SECURITY;
-use super::{account, alarms, database, reception, values};
-use crate::live::{events, websocket};
+use super::{account, alarms, database, reception, units, values};
+use crate::live::{self, events, websocket};
 use crate::station::Station;
 
 /// The description of this table for programs, OpenAPI 3.1.
@@ -72,6 +72,10 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::read("/api/links", reception::links),
         Route::read("/api/rejections", reception::rejections),
         Route::read("/api/completeness", reception::completeness),
+        Route::read("/api/units", units::list),
+        Route::read("/api/units/events", live::units::open),
+        Route::read("/api/units/{name}", units::status),
+        Route::change("/api/units/{name}/{action}", Needs::Role(Role::Operator), units::act),
         Route::read("/api/stream", websocket::open),
         Route::read("/api/events", events::open),
         Route::read("/api/openapi.json", openapi),

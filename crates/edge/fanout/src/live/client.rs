@@ -30,17 +30,19 @@ pub(crate) struct Client {
     _place: OwnedSemaphorePermit,
 }
 
+/// A place among the live clients that may be there.
+pub(crate) fn place(station: &Station) -> Result<OwnedSemaphorePermit, Refusal> {
+    Arc::clone(&station.places).try_acquire_owned().map_err(|_| {
+        let message = "as many live clients as are allowed";
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "full", message)
+            .hint("`max_clients` under [fanout] is the limit")
+    })
+}
+
 impl Client {
     /// Takes a client in, if there is room for one more.
     pub(crate) fn join(station: &Arc<Station>, format: Format) -> Result<Self, Refusal> {
-        let Ok(place) = Arc::clone(&station.places).try_acquire_owned() else {
-            return Err(Refusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "full",
-                "as many live clients as are allowed",
-            )
-            .hint("`max_clients` under [fanout] is the limit"));
-        };
+        let place = place(station)?;
         let config = &station.config;
         let limits = Limits {
             octets: config.queue_octets,

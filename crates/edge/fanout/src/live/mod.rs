@@ -8,4 +8,5 @@ pub(crate) mod latest;
 pub(crate) mod outbox;
 pub(crate) mod queue;
 pub(crate) mod told;
+pub(crate) mod units;
 pub(crate) mod websocket;

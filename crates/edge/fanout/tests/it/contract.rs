@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use perigee_access::Access;
-use perigee_fanout::Config;
+use perigee_fanout::{Config, Supervisors};
 use perigee_part::{Part, PartError, Services};
 use perigee_testkit::{Contract, refuses_unknown_keys};
 use serde_json::json;
@@ -25,7 +25,15 @@ impl Neighbours {
         let access = Access::open(&services.state, &perigee_access::Config::default()).unwrap();
         let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
         let scoped = services.scoped("fanout");
-        let (part, handle) = perigee_fanout::build(config, telemetry, links, access, Vec::new(), &scoped)?;
+        let (part, handle) = perigee_fanout::build(
+            config,
+            telemetry,
+            links,
+            access,
+            Vec::new(),
+            Supervisors::default(),
+            &scoped,
+        )?;
         *self.0.lock().unwrap() = Some((handle.address(), source));
         Ok(part)
     }

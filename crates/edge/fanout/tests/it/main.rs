@@ -11,3 +11,4 @@ mod people;
 mod rig;
 mod source;
 mod stream;
+mod units;

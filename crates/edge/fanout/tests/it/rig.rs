@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use perigee_access::{Access, Role, Secret};
-use perigee_fanout::{Asset, Config};
+use perigee_fanout::{Asset, Config, Supervisors};
 use perigee_part::http::{Limits, Listeners};
 use perigee_part::metrics::Registry;
 use perigee_part::{Context, Services};
@@ -80,8 +80,17 @@ impl Rig {
         let access = Access::open(state.path(), &people).unwrap();
         let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..config };
         let scoped = services.scoped("fanout");
-        let (part, handle) =
-            perigee_fanout::build(config, telemetry, links, access.clone(), vec![INDEX], &scoped).unwrap();
+        let supervisors = Supervisors { station: Some(state.path().join("run")), machine: None };
+        let (part, handle) = perigee_fanout::build(
+            config,
+            telemetry,
+            links,
+            access.clone(),
+            vec![INDEX],
+            supervisors,
+            &scoped,
+        )
+        .unwrap();
         let drain = CancellationToken::new();
         let ready = CancellationToken::new();
         let context = Context::new(drain.clone(), ready.clone());
@@ -171,6 +180,11 @@ impl Rig {
         let text = self.metrics.encode(perigee_part::metrics::Format::OpenMetrics);
         let line = text.lines().find(|line| line.split(' ').next() == Some(name));
         line.unwrap_or_else(|| panic!("no {name} in {text}")).rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// The state directory.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.state.path()
     }
 
     /// The audit record, a line for each change.

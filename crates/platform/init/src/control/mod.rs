@@ -22,7 +22,10 @@ const LONGEST_ADDRESS: usize = 107;
 
 /// A name for the socket that fits into an address, good as long as the folder is held: folders lie deeper than
 /// addresses are long.
-pub(crate) fn reachable(runtime: &Path) -> io::Result<(Option<File>, PathBuf)> {
+///
+/// # Errors
+/// The folder cannot be opened.
+pub fn reachable(runtime: &Path) -> io::Result<(Option<File>, PathBuf)> {
     let path = runtime.join(SOCKET);
     if path.as_os_str().len() <= LONGEST_ADDRESS {
         return Ok((None, path));

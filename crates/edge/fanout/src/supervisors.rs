@@ -1,0 +1,138 @@
+//! Whom to ask about units: the supervisor of the station's parts, and that of the machine where Perigee is one. Both
+//! answer at control sockets, in the words of `perigee ctl`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use perigee_init::control::{LONGEST_LINE, Reply, Request, reachable};
+use perigee_part::http::Refusal;
+use perigee_part::http::axum::http::StatusCode;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// How long a supervisor may take to answer; it answers at once, unless the machine is in trouble.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The supervisors, by their folders of run-time files.
+#[derive(Clone, Debug, Default)]
+pub struct Supervisors {
+    /// That of the station's parts.
+    pub station: Option<PathBuf>,
+    /// That of the machine.
+    pub machine: Option<PathBuf>,
+}
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Which {
+    Station,
+    Machine,
+}
+
+impl Which {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Which::Station => "station",
+            Which::Machine => "machine",
+        }
+    }
+}
+
+impl Supervisors {
+    /// All that there are.
+    pub(crate) fn all(&self) -> Vec<(Which, &Path)> {
+        let station = self.station.as_deref().map(|path| (Which::Station, path));
+        let machine = self.machine.as_deref().map(|path| (Which::Machine, path));
+        station.into_iter().chain(machine).collect()
+    }
+
+    /// The one that has a unit: tasks and their target are the station's.
+    pub(crate) fn of(&self, unit: &str) -> Option<(Which, &Path)> {
+        let own = unit.ends_with(".task") || unit == "station.target";
+        let which = if own { Which::Station } else { Which::Machine };
+        self.all().into_iter().find(|(one, _)| *one == which)
+    }
+}
+
+/// Why a supervisor has not done what it was asked.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// It does not answer.
+    Silent(String),
+    /// It refuses, in its own words.
+    Refused(String),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Trouble {
+        Trouble::Silent(error.to_string())
+    }
+}
+
+impl From<Trouble> for Refusal {
+    fn from(trouble: Trouble) -> Refusal {
+        match trouble {
+            Trouble::Silent(why) => {
+                let message = format!("the supervisor does not answer: {why}");
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unreachable", message)
+            }
+            Trouble::Refused(why) => Refusal::new(StatusCode::CONFLICT, "refused", why),
+        }
+    }
+}
+
+/// A connection to a supervisor.
+pub(crate) struct Connection {
+    stream: BufReader<UnixStream>,
+    /// What has come of a line; kept where waiting for the rest is given up.
+    line: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects to the supervisor with this folder.
+    pub(crate) async fn open(runtime: &Path) -> Result<Connection, Trouble> {
+        let (_folder, path) = reachable(runtime)?;
+        let connected = timeout(PATIENCE, UnixStream::connect(path)).await;
+        let stream = connected.map_err(|_| Trouble::Silent("it is too busy".to_owned()))??;
+        Ok(Connection { stream: BufReader::new(stream), line: Vec::new() })
+    }
+
+    /// Asks only.
+    pub(crate) async fn send(&mut self, request: &Request) -> Result<(), Trouble> {
+        let mut line = serde_json::to_vec(request).map_err(|error| Trouble::Silent(error.to_string()))?;
+        line.push(b'\n');
+        Ok(self.stream.write_all(&line).await?)
+    }
+
+    /// The next line of an answer. Nothing is lost if this is dropped before it is done.
+    pub(crate) async fn next(&mut self) -> Result<Reply, Trouble> {
+        let most = (LONGEST_LINE - self.line.len().min(LONGEST_LINE)) as u64;
+        (&mut self.stream).take(most).read_until(b'\n', &mut self.line).await?;
+        let line = std::mem::take(&mut self.line);
+        if line.last() != Some(&b'\n') {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        serde_json::from_slice(&line)
+            .map_err(|_| Trouble::Silent("it speaks another language; is it of another version?".to_owned()))
+    }
+}
+
+/// Asks a supervisor, and gives every line of the answer but the last.
+pub(crate) async fn ask(runtime: &Path, request: &Request) -> Result<Vec<Reply>, Trouble> {
+    let answer = async {
+        let mut connection = Connection::open(runtime).await?;
+        connection.send(request).await?;
+        let mut replies = Vec::new();
+        loop {
+            match connection.next().await? {
+                Reply::Done => return Ok(replies),
+                Reply::Refused { why } => return Err(Trouble::Refused(why)),
+                reply => replies.push(reply),
+            }
+        }
+    };
+    timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(Trouble::Silent("it takes too long".to_owned())))
+}
