@@ -1,8 +1,12 @@
 //! What the fuzz targets run, and the tests that replay their corpora. Not part of the interface.
 
+use perigee_units::unit::{Host, Level, Source, Unit, UnitKind, UnitName};
+
 use crate::bus;
 use crate::control::Request;
 use crate::supervisor;
+use crate::trigger::mount::{self, Mount};
+use crate::trigger::socket::{Address, Listen, SocketSpec};
 
 /// Octets from the message bus: what has a length is read or refused, and reads no further than that length.
 pub fn bus(data: &[u8]) {
@@ -22,4 +26,46 @@ pub fn control(data: &[u8]) {
     let Ok(request) = supervisor::parse(data) else { return };
     let text = serde_json::to_vec(&request).expect("a request has a text");
     assert_eq!(serde_json::from_slice::<Request>(&text).ok(), Some(request));
+}
+
+/// An fstab(5), and a table of mounts behind a line `%%%`: every unit that is made has no fault, and every mount has a
+/// unit that says the same of it.
+pub fn mounts(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (lines, table) = text.split_once("\n%%%\n").unwrap_or((&text, ""));
+    let (units, notes) = mount::read_fstab(lines);
+    assert!(units.len() + notes.len() <= 8 * (lines.lines().count() + 1));
+    for made in units {
+        let unit = read(&made.name, made.text.into_bytes());
+        let place = unit.name.kind() == UnitKind::Mount;
+        assert!(!place || Mount::read(&unit).is_some(), "{}", made.name);
+    }
+    for mounted in mount::parse_mounts(table).into_values() {
+        let Some(name) = mounted.name() else { continue };
+        let unit = Unit::read(name, &[mounted.source()], &Host::default());
+        if let Some(mount) = Mount::read(&unit) {
+            assert!(mount.is_found());
+        }
+    }
+}
+
+fn read(name: &str, text: Vec<u8>) -> Unit {
+    let name = UnitName::parse(name).expect("a name");
+    let unit = Unit::read(name, &[Source { path: "fstab".into(), text }], &Host::default());
+    let fault = unit.complaints.iter().find(|complaint| complaint.level() >= Level::Ignored);
+    assert!(fault.is_none(), "{fault:?}");
+    unit
+}
+
+/// A `.socket` file: what can be listened at is shown as it is read again.
+pub fn socket(data: &[u8]) {
+    let text = [b"[Socket]\n", data].concat();
+    let name = UnitName::parse("a-b@c.socket").expect("a name");
+    let unit = Unit::read(name, &[Source { path: "socket".into(), text }], &Host::default());
+    let Ok(spec) = SocketSpec::read(&unit) else { return };
+    for listen in &spec.listens {
+        if let Listen::Stream(address) | Listen::Datagram(address) | Listen::Packet(address) = listen {
+            assert_eq!(Address::parse(&address.to_string()).as_ref(), Ok(address));
+        }
+    }
 }
