@@ -169,7 +169,7 @@ impl Hierarchy {
         self.inner.unified.as_ref()?;
         let there = match controller.unified_name() {
             Some(name) => self.gives(name),
-            None => controller != Controller::Devices,
+            None => true,
         };
         there.then_some(Mode::Unified)
     }

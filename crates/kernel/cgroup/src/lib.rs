@@ -26,7 +26,7 @@ pub use error::{GroupError, Unmet};
 pub use group::{Entry, Group, Join};
 pub use hierarchy::{Found, Hierarchy};
 pub use kill::Killed;
-pub use limits::{Limits, Machine, Weight};
+pub use limits::{DevicePolicy, Limits, Machine, Weight};
 pub use name::{escape, group_path, unescape};
 pub use usage::{Io, Pressure, Share, Usage};
 pub use watch::{Watch, Watcher};

@@ -4,17 +4,20 @@
 //! [`Group::apply`] writes it where the controller lives. The names of the directives are those of
 //! systemd.resource-control(5).
 
+mod devices;
+mod io;
 mod machine;
 mod read;
 mod settings;
 
 use std::time::Duration;
 
-use perigee_units::value::Amount;
+use perigee_units::value::{Amount, OfDevice};
 
 use crate::hierarchy::write;
 use crate::{Controller, Group, GroupError, Hierarchy, Mode, Unmet};
 
+pub use devices::DevicePolicy;
 pub use machine::Machine;
 use settings::Setting;
 
@@ -56,6 +59,12 @@ pub struct Limits {
     pub tasks_max: Option<Amount>,
     /// `IOWeight=`.
     pub io_weight: Option<u64>,
+    /// `IOReadBandwidthMax=` and its like, device by device.
+    pub io: Vec<(&'static str, OfDevice)>,
+    /// `DevicePolicy=`.
+    pub device_policy: DevicePolicy,
+    /// `DeviceAllow=`.
+    pub devices: Vec<OfDevice>,
     /// `AllowedCPUs=`, as `0-3,5`.
     pub cpus: Option<String>,
     /// `AllowedMemoryNodes=`, as `0-1`.
@@ -88,6 +97,9 @@ impl Default for Limits {
             cpu_shares: None,
             tasks_max: None,
             io_weight: None,
+            io: Vec::new(),
+            device_policy: DevicePolicy::Auto,
+            devices: Vec::new(),
             cpus: None,
             memory_nodes: None,
             delegate: None,
@@ -106,7 +118,8 @@ impl Limits {
             (self.count_memory, Controller::Memory),
             (self.count_tasks, Controller::Pids),
             (self.count_cpu, Controller::CpuAccounting),
-            (self.count_io, Controller::Io),
+            (self.count_io || !self.io.is_empty(), Controller::Io),
+            (self.limits_devices(), Controller::Devices),
         ];
         let counted = counted.into_iter().filter(|(counted, _)| *counted).map(|(_, controller)| controller);
         let mut needed: Vec<_> = counted.collect();
@@ -151,6 +164,8 @@ impl Group {
                 unmet.push(Unmet::new(setting.directive, reason));
             }
         }
+        unmet.extend(self.apply_io(limits, before));
+        unmet.extend(self.apply_devices(limits, before));
         unmet
     }
 

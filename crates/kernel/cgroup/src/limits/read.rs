@@ -1,9 +1,9 @@
 //! Reads the limits out of a unit.
 
 use perigee_units::unit::{Unit, Value};
-use perigee_units::value::{Amount, Span};
+use perigee_units::value::{Amount, OfDevice, Span};
 
-use super::{Limits, Weight};
+use super::{DevicePolicy, Limits, Weight, io};
 use crate::{Controller, Unmet};
 
 /// The share of all tasks that a unit may have which says nothing: systemd's `DefaultTasksMax=15%`.
@@ -74,6 +74,18 @@ impl Limits {
             // 500 was usual where 100 is now.
             io_weight: number("IOWeight")
                 .or(number("BlockIOWeight").map(|weight| (weight / 5).clamp(1, 10_000))),
+            io: io::DIRECTIVES
+                .iter()
+                .flat_map(|name| of_devices(unit, section, name).map(|device| (*name, device)))
+                .collect(),
+            device_policy: match text("DevicePolicy") {
+                "closed" => DevicePolicy::Closed,
+                "strict" => DevicePolicy::Strict,
+                // Who sees no devices but the usual ones needs no others, systemd.exec(5).
+                _ if yes("PrivateDevices", false) => DevicePolicy::Closed,
+                _ => DevicePolicy::Auto,
+            },
+            devices: of_devices(unit, section, "DeviceAllow").collect(),
             cpus,
             memory_nodes,
             delegate: delegate(unit, section),
@@ -84,6 +96,13 @@ impl Limits {
         };
         (limits, unmet)
     }
+}
+
+fn of_devices<'a>(unit: &'a Unit, section: &'a str, name: &'a str) -> impl Iterator<Item = OfDevice> + 'a {
+    unit.all(section, name).filter_map(|value| match value {
+        Value::Device(device) => Some(device.clone()),
+        _ => None,
+    })
 }
 
 /// `Delegate=yes`, or the names of controllers.
@@ -127,6 +146,7 @@ mod tests {
     use std::time::Duration;
 
     use perigee_units::unit::{Host, Source, UnitName};
+    use perigee_units::value::DeviceValue;
 
     use super::*;
 
@@ -142,9 +162,11 @@ mod tests {
             "x.service",
             "[Service]\nExecStart=/bin/true\nMemoryMax=1G\nMemoryHigh=50%\nMemorySwapMax=0\nCPUQuota=150%\n\
              CPUQuotaPeriodSec=10ms\nCPUWeight=idle\nTasksMax=infinity\nIOWeight=50\nAllowedCPUs=0-2 4,5\nAllowedCPUs=7\n\
+             DeviceAllow=/dev/null r\nDeviceAllow=char-pts\nDevicePolicy=closed\nIOReadIOPSMax=/dev/sda 1K\n\
              Delegate=memory pids\nMemoryAccounting=no\nOOMPolicy=kill\nMemoryLimit=2G\n",
         );
         assert_eq!(unmet, []);
+        let device = |device: &str, value| OfDevice { device: device.to_owned(), value };
         let expected = Limits {
             memory_max: Some(Amount::Absolute(2 << 30)),
             memory_high: Some(Amount::Share(5000)),
@@ -155,6 +177,12 @@ mod tests {
             cpu_weight: Some(Weight::Idle),
             tasks_max: Some(Amount::Infinity),
             io_weight: Some(50),
+            io: vec![("IOReadIOPSMax", device("/dev/sda", DeviceValue::Amount(Amount::Absolute(1000))))],
+            device_policy: DevicePolicy::Closed,
+            devices: vec![
+                device("/dev/null", DeviceValue::Access { read: true, write: false, make: false }),
+                device("char-pts", DeviceValue::Access { read: true, write: true, make: true }),
+            ],
             cpus: Some("0-2,4,5,7".to_owned()),
             delegate: Some(vec![Controller::Memory, Controller::Pids]),
             count_memory: false,
@@ -168,6 +196,10 @@ mod tests {
         assert_eq!(read("x.service", "").0, Limits { tasks_max: Some(DEFAULT_TASKS), ..Limits::default() });
         assert_eq!(read("x.slice", "").0, Limits::default());
         assert_eq!(read("x.target", "").0, Limits::default());
+        assert_eq!(
+            read("x.service", "[Service]\nPrivateDevices=yes\n").0.device_policy,
+            DevicePolicy::Closed
+        );
         assert_eq!(read("x.service", "[Service]\nDelegate=yes\n").0.delegate, Some(Controller::ALL.to_vec()));
         assert_eq!(read("x.service", "[Service]\nDelegate=cpu\nDelegate=no\n").0.delegate, None);
     }

@@ -210,3 +210,49 @@ fn the_limit_of_a_slice_holds_for_all_in_it() {
     slice.kill_all().expect("killed");
     child.wait().expect("ended");
 }
+
+#[test]
+fn only_the_devices_that_are_allowed_can_be_opened() {
+    use perigee_cgroup::DevicePolicy;
+    use perigee_units::value::{DeviceValue, OfDevice};
+    let test = "only_the_devices_that_are_allowed_can_be_opened";
+    let Some(yard) = Yard::open(test) else { return };
+    if !yard.has(test, Controller::Devices) {
+        return;
+    }
+    let allow = |device: &str, write| OfDevice {
+        device: device.to_owned(),
+        value: DeviceValue::Access { read: true, write, make: false },
+    };
+    let script = "for d in null zero full; do \
+        (: </dev/$d) 2>/dev/null && echo r $d; (: >/dev/$d) 2>/dev/null && echo w $d; done; true";
+    let everything = "r null w null r zero w zero r full w full";
+    let strict = Limits {
+        device_policy: DevicePolicy::Strict,
+        devices: vec![allow("/dev/zero", false), allow("/dev/null", true)],
+        ..Limits::default()
+    };
+    let other =
+        Limits { devices: vec![allow("/dev/full", true), allow("/dev/null", true)], ..strict.clone() };
+    let auto = Limits { devices: vec![allow("/dev/full", false)], ..Limits::default() };
+    let missing = Limits { devices: vec![allow("/dev/no such", false)], ..Limits::default() };
+    let group = yard.group("a.service", &strict.controllers());
+    let mut before = None;
+    for (limits, expected, told) in [
+        (&strict, "r null w null r zero", 0),
+        (&other, "r null w null r full w full", 0),
+        (&auto, everything, 0),
+        (&missing, everything, 1),
+        (&Limits::default(), everything, 0),
+    ] {
+        let unmet = group.apply(limits, before, &Machine::read());
+        assert_eq!(unmet.len(), told, "{unmet:?}");
+        let mut child = run(&group, script);
+        let mut said = String::new();
+        child.stdout.take().expect("a pipe").read_to_string(&mut said).expect("text");
+        child.wait().expect("ended");
+        let said: Vec<_> = said.split_whitespace().collect();
+        assert_eq!(said.join(" "), expected, "{limits:?}");
+        before = Some(limits);
+    }
+}

@@ -1,6 +1,7 @@
 //! Values of directives: booleans, numbers, modes, time spans, sizes, signals, words. Each has a parser
 //! that takes the text after `=` and says in one enum what is wrong with it.
 
+mod device;
 mod escape;
 mod glob;
 mod limit;
@@ -9,6 +10,7 @@ mod size;
 mod span;
 mod words;
 
+pub use device::{DeviceKind, DeviceValue, OfDevice};
 pub use escape::{escape_name, escape_path, unescape_name};
 pub use glob::{GlobKind, glob_matches, glob_paths};
 pub use limit::{Bound, Limit, LimitKind};

@@ -26,7 +26,6 @@ pub(super) const LEFT_BEHIND: Fate =
 pub(super) const JOINED: Fate = NotCarriedOut("units do not share namespaces of their own");
 pub(super) const USERS: Fate = NotCarriedOut("users are not mapped to others");
 pub(super) const FILE_SYSTEMS: Fate = NotCarriedOut("kinds of file systems are not told apart for a unit");
-pub(super) const GROUPS: Fate = NotCarriedOut("control groups are not made yet");
 pub(super) const NETWORK: Fate = NotCarriedOut("traffic is not filtered by unit");
 pub(super) const FOLDERS: Fate = NotCarriedOut("folders of a unit are not removed on demand");
 pub(super) const LOGS: Fate = NotCarriedOut("logs are not kept by unit yet");

@@ -7,8 +7,8 @@ use super::super::{Command, Scope, UnitName};
 pub use super::statuses::ExitStatuses;
 use crate::calendar::Calendar;
 use crate::value::{
-    Amount, Limit, LimitKind, Signal, Span, ValueError, Words, cut_words, parse_amount, parse_bool,
-    parse_mode, parse_number, parse_path, parse_percent, parse_size, split_words,
+    Amount, DeviceKind, Limit, LimitKind, OfDevice, Signal, Span, ValueError, Words, cut_words, parse_amount,
+    parse_bool, parse_mode, parse_number, parse_path, parse_percent, parse_size, split_words,
 };
 
 /// What stands right of the `=`.
@@ -76,6 +76,8 @@ pub enum Kind {
     Condition,
     /// A test of an absolute path.
     PathCondition,
+    /// A device and what is said of it; repeated ones add up.
+    Device(DeviceKind),
 }
 
 /// A value that was read.
@@ -98,6 +100,7 @@ pub enum Value {
     EnvironmentFile(EnvironmentFile),
     Calendar(Calendar),
     Condition(Condition),
+    Device(OfDevice),
 }
 
 /// A file with `NAME=VALUE` lines.
@@ -139,6 +142,7 @@ impl Kind {
                 | Kind::Calendar
                 | Kind::Condition
                 | Kind::PathCondition
+                | Kind::Device(_)
         )
     }
 
@@ -199,6 +203,7 @@ impl Kind {
                 let wrong = |source| ValueError::Calendar { text: text.to_owned(), source };
                 Value::Calendar(Calendar::parse(text).map_err(wrong)?)
             }
+            Kind::Device(kind) => Value::Device(OfDevice::parse(&scope.expand(text)?, kind)?),
             Kind::Condition | Kind::PathCondition => {
                 let condition = condition(&scope.expand(text)?)?;
                 if self == Kind::PathCondition {

@@ -35,7 +35,7 @@ const fn row(name: &'static str, kind: Kind, fate: Fate) -> Directive {
 
 /// Older names of directives, and those that have moved to another section: in section, name; section, name. An
 /// empty section is any that has the new name.
-const RENAMED: [(&str, &str, &str, &str); 16] = [
+const RENAMED: [(&str, &str, &str, &str); 18] = [
     ("Unit", "BindTo", "Unit", "BindsTo"),
     ("Unit", "PropagateReloadTo", "Unit", "PropagatesReloadTo"),
     ("Unit", "PropagateReloadFrom", "Unit", "ReloadPropagatedFrom"),
@@ -49,6 +49,8 @@ const RENAMED: [(&str, &str, &str, &str); 16] = [
     ("Service", "RebootArgument", "Unit", "RebootArgument"),
     ("", "MemoryLimit", "", "MemoryMax"),
     ("", "BlockIOAccounting", "", "IOAccounting"),
+    ("", "BlockIOReadBandwidth", "", "IOReadBandwidthMax"),
+    ("", "BlockIOWriteBandwidth", "", "IOWriteBandwidthMax"),
     ("", "ReadWriteDirectories", "", "ReadWritePaths"),
     ("", "ReadOnlyDirectories", "", "ReadOnlyPaths"),
     ("", "InaccessibleDirectories", "", "InaccessiblePaths"),

@@ -1,14 +1,18 @@
 //! Resource control: what every unit with a control group has in common.
 
 use super::fate::Fate::{self, CarriedOut, NotCarriedOut};
-use super::fate::{GROUPS, NETWORK};
-use super::kind::Kind::{self, Amount, Bool, BoolOr, Choice, NumberOr, Percent, Span, Text, Units, Words};
+use super::fate::NETWORK;
+use super::kind::Kind::{
+    self, Amount, Bool, BoolOr, Choice, Device, NumberOr, Percent, Span, Text, Units, Words,
+};
 use super::{Directive, row};
+use crate::value::DeviceKind;
 
 const WEIGHT: Kind = NumberOr(1, 10_000, &["idle"]);
 /// Of the first control groups; the number is taken as it stands.
 const SHARES: Kind = NumberOr(2, 262_144, &[]);
 
+const OLD_WEIGHT: Fate = NotCarriedOut("weights of devices are read from IODeviceWeight= alone");
 const BOOT: Fate = NotCarriedOut("the boot has no limits of its own");
 const CHILDREN: Fate = NotCarriedOut("groups get nothing by default from the one above");
 const OOM_DAEMON: Fate = NotCarriedOut("only the kernel ends units when memory is short");
@@ -16,9 +20,9 @@ const PRESSURE: Fate = NotCarriedOut("units are not told of pressure");
 const SERVICES_ONLY: Fate = NotCarriedOut("only services and slices are limited");
 
 /// For services and slices.
-pub(super) static RESOURCES: [Directive; 55] = ROWS;
+pub(super) static RESOURCES: [Directive; 53] = ROWS;
 /// For other units that run commands.
-pub(super) static ELSEWHERE: [Directive; 55] = elsewhere(ROWS);
+pub(super) static ELSEWHERE: [Directive; 53] = elsewhere(ROWS);
 
 /// What is carried out for services and slices alone.
 const fn elsewhere<const N: usize>(mut rows: [Directive; N]) -> [Directive; N] {
@@ -32,7 +36,7 @@ const fn elsewhere<const N: usize>(mut rows: [Directive; N]) -> [Directive; N] {
     rows
 }
 
-const ROWS: [Directive; 55] = [
+const ROWS: [Directive; 53] = [
     row("Slice", Units, CarriedOut),
     row("Delegate", Words, CarriedOut),
     row("DisableControllers", Words, CHILDREN),
@@ -61,19 +65,17 @@ const ROWS: [Directive; 55] = [
     row("IOAccounting", Bool, CarriedOut),
     row("IOWeight", WEIGHT, CarriedOut),
     row("StartupIOWeight", WEIGHT, BOOT),
-    row("IODeviceWeight", Text, GROUPS),
-    row("IOReadBandwidthMax", Text, GROUPS),
-    row("IOWriteBandwidthMax", Text, GROUPS),
-    row("IOReadIOPSMax", Text, GROUPS),
-    row("IOWriteIOPSMax", Text, GROUPS),
-    row("IODeviceLatencyTargetSec", Text, GROUPS),
+    row("IODeviceWeight", Device(DeviceKind::Weight), CarriedOut),
+    row("IOReadBandwidthMax", Device(DeviceKind::Octets), CarriedOut),
+    row("IOWriteBandwidthMax", Device(DeviceKind::Octets), CarriedOut),
+    row("IOReadIOPSMax", Device(DeviceKind::Requests), CarriedOut),
+    row("IOWriteIOPSMax", Device(DeviceKind::Requests), CarriedOut),
+    row("IODeviceLatencyTargetSec", Device(DeviceKind::Latency), CarriedOut),
     row("BlockIOWeight", WEIGHT, CarriedOut),
     row("StartupBlockIOWeight", WEIGHT, BOOT),
-    row("BlockIODeviceWeight", Text, GROUPS),
-    row("BlockIOReadBandwidth", Text, GROUPS),
-    row("BlockIOWriteBandwidth", Text, GROUPS),
-    row("DeviceAllow", Text, GROUPS),
-    row("DevicePolicy", Choice(&["auto", "closed", "strict"]), GROUPS),
+    row("BlockIODeviceWeight", Text, OLD_WEIGHT),
+    row("DeviceAllow", Device(DeviceKind::Access), CarriedOut),
+    row("DevicePolicy", Choice(&["auto", "closed", "strict"]), CarriedOut),
     row("ManagedOOMSwap", Choice(&["auto", "kill"]), OOM_DAEMON),
     row("ManagedOOMMemoryPressure", Choice(&["auto", "kill"]), OOM_DAEMON),
     row("ManagedOOMMemoryPressureLimit", Percent, OOM_DAEMON),
