@@ -20,6 +20,7 @@ pub mod signals;
 mod stack;
 mod step;
 pub mod stranger;
+pub mod terminal;
 pub mod this;
 pub mod wait;
 

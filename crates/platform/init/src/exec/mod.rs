@@ -45,7 +45,7 @@ use self::reader::Reader;
 use self::rights::{Identity, Rights};
 use self::scheduling::Scheduling;
 use self::spawn::Steps;
-pub use self::streams::{Input, Output, Streams};
+pub use self::streams::{Input, Output, Ready, Streams};
 
 /// What a unit says of its processes.
 #[derive(Clone, Debug, Default)]

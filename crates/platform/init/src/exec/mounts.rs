@@ -2,7 +2,7 @@
 //! there, and becomes the root. What a unit binds from elsewhere is found so whatever lies over it in the view.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -448,6 +448,16 @@ fn devices(place: &Path, steps: &mut Steps<'_, '_>) {
 /// Where a path of the view is while it is put together.
 fn stage(path: &Path) -> PathBuf {
     Path::new(STAGE).join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// A path of the view as the service would name it.
+pub(super) fn real(path: &CStr) -> String {
+    let path = path.to_string_lossy();
+    match path.strip_prefix(STAGE) {
+        Some("") => "/".to_owned(),
+        Some(below) => below.to_owned(),
+        None => path.into_owned(),
+    }
 }
 
 fn mount(source: &str, target: &Path, kind: &str, flags: MsFlags, data: &str) -> Step {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use perigee_process::{At, Errno, Launch, SpawnError, Step};
 use perigee_units::unit::{Command, Privileges};
 
-use super::mounts::View;
+use super::mounts::{self, View};
 use super::rights::{Identity, Rights};
 use super::{Attach, ExecError, Keyring, Prepared, Spawned, environment, filter};
 
@@ -24,6 +24,8 @@ enum Purpose {
     Must(u8),
     /// It is told if it fails: for this directive.
     May(String),
+    /// The same, but what is not there needs nothing.
+    IfThere(String),
     /// It is not told either: what is there already, or need not be there.
     Quiet,
 }
@@ -60,10 +62,11 @@ impl Steps<'_, '_> {
 
     /// A step about a path of the view, which may be missing or not.
     pub(super) fn mount(&mut self, optional: bool, path: &std::path::Path, step: Step) {
-        match optional {
-            true => self.try_to(&path.display().to_string(), step),
-            false => self.add(226, step),
+        if !optional {
+            return self.add(226, step);
         }
+        self.launch.lenient(step);
+        self.purposes.push(Purpose::IfThere(path.display().to_string()));
     }
 
     pub(super) fn note(&mut self, note: String) {
@@ -125,6 +128,7 @@ impl Prepared {
         if variables.contains_key("WATCHDOG_USEC") {
             launch.pid_variable(c"WATCHDOG_PID".into());
         }
+        let terminal_notes = settings.streams.make_ready();
         let streams = settings.streams.open(attach)?;
         for fd in streams.descriptors() {
             launch.descriptor(fd);
@@ -141,9 +145,15 @@ impl Prepared {
             Steps { launch: &mut launch, purposes: Vec::new(), notes: Vec::new(), capabilities, bounding };
         self.steps(attach, privileges, &entered, &mut steps)?;
         let Steps { purposes, mut notes, .. } = steps;
+        notes.extend(terminal_notes);
         let spawned = launch.spawn().map_err(|error| failed(error, command, &launch, &purposes))?;
         for (place, errno) in spawned.lenient {
-            if let (Some(Purpose::May(what)), Some(step)) = (purposes.get(place), launch.step_at(place)) {
+            let what = match purposes.get(place) {
+                Some(Purpose::May(what)) => what,
+                Some(Purpose::IfThere(path)) if errno != Errno::ENOENT => path,
+                _ => continue,
+            };
+            if let Some(step) = launch.step_at(place) {
                 notes.push(format!("{what}: {} failed: {}", step.name(), errno.desc()));
             }
         }
@@ -303,8 +313,11 @@ fn failed(source: SpawnError, command: &Command, launch: &Launch<'_>, purposes: 
             let step = launch.step_at(place);
             let what = match step {
                 Some(Step::Directory(path)) => format!("work in {}", path.to_string_lossy()),
-                Some(Step::Mount { target, .. }) => format!("mount on {}", target.to_string_lossy()),
-                Some(Step::MountAttributes { path, .. }) => format!("change {}", path.to_string_lossy()),
+                Some(Step::Mount { source, target, .. }) if source.as_bytes().starts_with(b"/") => {
+                    format!("mount {} on {}", mounts::real(source), mounts::real(target))
+                }
+                Some(Step::Mount { target, .. }) => format!("mount on {}", mounts::real(target)),
+                Some(Step::MountAttributes { path, .. }) => format!("change {}", mounts::real(path)),
                 Some(step) => step.name().to_owned(),
                 None => "make a process".to_owned(),
             };
@@ -313,7 +326,7 @@ fn failed(source: SpawnError, command: &Command, launch: &Launch<'_>, purposes: 
                     "; make it, or let it be missing by a `-` before the path"
                 }
                 (Some(Step::Mount { .. }), Errno::ENOENT) => {
-                    "; make it, or let it be missing by a `-` before the path"
+                    "; one of them is not there: make it, or let it be missing by a `-` before the path"
                 }
                 (_, Errno::EPERM) => "; the supervisor has not the right to",
                 _ => "",

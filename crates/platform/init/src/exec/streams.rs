@@ -4,9 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use perigee_process::terminal;
 
 use super::reader::Reader;
 use super::{Attach, ExecError};
@@ -75,12 +78,33 @@ pub struct Streams {
     pub error: Output,
     /// `TTYPath=`.
     pub terminal: String,
+    /// What is done to it before each process.
+    pub ready: Ready,
+}
+
+/// What is done to a terminal before a process has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// `TTYReset=`: its modes are set anew.
+    pub reset: bool,
+    /// `TTYVHangup=`: nobody else has it any more.
+    pub hang_up: bool,
+    /// `TTYVTDisallocate=`: nothing is left on its screen.
+    pub clear: bool,
+    /// `TTYRows=` and `TTYColumns=`.
+    pub size: (Option<u16>, Option<u16>),
 }
 
 impl Default for Streams {
     fn default() -> Streams {
         let (output, error) = (Output::Log { console: false }, Output::Inherit);
-        Streams { input: Input::Null, output, error, terminal: "/dev/console".to_owned() }
+        Streams {
+            input: Input::Null,
+            output,
+            error,
+            terminal: "/dev/console".to_owned(),
+            ready: Ready::default(),
+        }
     }
 }
 
@@ -108,6 +132,13 @@ impl Streams {
         if let Some(path) = reader.text("TTYPath") {
             streams.terminal = path.to_owned();
         }
+        let size = |directive| reader.number(directive).and_then(|number| u16::try_from(number).ok());
+        streams.ready = Ready {
+            reset: reader.is("TTYReset"),
+            hang_up: reader.is("TTYVHangup"),
+            clear: reader.is("TTYVTDisallocate"),
+            size: (size("TTYRows"), size("TTYColumns")),
+        };
         let data = data(reader);
         streams.input = match reader.text("StandardInput") {
             None if data.is_some() => Input::Data(data.unwrap_or_default()),
@@ -140,6 +171,28 @@ impl Streams {
             Input::Terminal { steal } => Some(steal),
             _ => None,
         }
+    }
+
+    /// Makes the terminal ready; gives what could not be done, in words. A service that is not on a terminal may say
+    /// it of one as well.
+    pub(super) fn make_ready(&self) -> Vec<String> {
+        let Ready { reset, hang_up, clear, size } = self.ready;
+        let path = Path::new(&self.terminal);
+        let opened = |work: &dyn Fn(BorrowedFd<'_>) -> Result<(), nix::errno::Errno>| {
+            terminal::open(path).and_then(|terminal| work(terminal.as_fd()).map_err(io::Error::from))
+        };
+        let mut notes = Vec::new();
+        let mut tell = |directive: &str, wanted: bool, work: &dyn Fn() -> io::Result<()>| {
+            if let Some(Err(error)) = wanted.then(work) {
+                notes.push(format!("{directive}: {}: {error}", self.terminal));
+            }
+        };
+        tell("TTYVHangup", hang_up, &|| opened(&terminal::hang_up));
+        tell("TTYReset", reset, &|| opened(&terminal::reset));
+        tell("TTYVTDisallocate", clear, &|| terminal::clear(path));
+        let resize = |fd: BorrowedFd<'_>| terminal::resize(fd, size.0, size.1);
+        tell("TTYRows", size != (None, None), &|| opened(&resize));
+        notes
     }
 
     /// What programs on a terminal want to know of it.

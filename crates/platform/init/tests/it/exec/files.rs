@@ -94,7 +94,13 @@ fn what_is_read_only() {
         "-/var -/var/cache +/var/lib",
     );
     writes("ReadOnlyPaths=-/nowhere", "/var", "+/var");
-    refused("ReadOnlyPaths=/nowhere", 226);
+    assert!(refused("ReadOnlyPaths=/nowhere", 226).starts_with("cannot mount /nowhere on /nowhere: "));
+    // What one takes away another need not close.
+    check(
+        "PrivateDevices=yes\nProtectKernelLogs=yes\nProcSubset=pid\nProtectKernelTunables=yes",
+        "echo ok",
+        "ok",
+    );
     writes("ProtectHome=read-only", "/root /home", "-/root -/home");
     let name = format!("perigee-strict-{}", std::process::id());
     writes(

@@ -200,6 +200,37 @@ fn a_terminal() {
     assert_eq!(printed, format!("to the terminal\n{}\nvt220\n", path.display()));
 }
 
+/// Whatever the one before has done to it.
+#[test]
+fn a_terminal_is_made_ready() {
+    if !is_root("a_terminal_is_made_ready") {
+        return;
+    }
+    let pty = nix::pty::openpty(None, None).unwrap();
+    let path =
+        std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&pty.slave))).unwrap();
+    let lines = format!("StandardInput=tty\nStandardOutput=journal\nTTYPath={}\n", path.display());
+    let modes = "stty -a | grep -o ' -*icanon\\| -*echo ' | xargs";
+    let raw = || {
+        let mut modes = nix::sys::termios::tcgetattr(&pty.slave).unwrap();
+        nix::sys::termios::cfmakeraw(&mut modes);
+        nix::sys::termios::tcsetattr(&pty.slave, nix::sys::termios::SetArg::TCSANOW, &modes).unwrap();
+    };
+    raw();
+    check(&lines, modes, "-icanon -echo");
+    check(&format!("{lines}TTYReset=yes"), modes, "icanon echo");
+    check(&format!("{lines}TTYRows=33\nTTYColumns=77"), "stty size", "33 77");
+    check(&format!("{lines}TTYVTDisallocate=yes"), "echo", "");
+    let mut screen = [0; 64];
+    let length = nix::unistd::read(&pty.master, &mut screen).unwrap();
+    assert_eq!(&screen[..length], b"\x1b[r\x1b[H\x1b[2J");
+    // Who had it open has it no more.
+    check(&format!("{lines}TTYVHangup=yes"), "echo", "");
+    assert_eq!(nix::unistd::write(&pty.slave, b"x"), Err(nix::errno::Errno::EIO));
+    let seen = run("TTYReset=yes\nTTYPath=/dev/null", "echo");
+    assert!(seen.notes.len() == 1 && seen.notes[0].starts_with("TTYReset: /dev/null: "), "{:?}", seen.notes);
+}
+
 #[test]
 fn prefixes_change_rights() {
     if !is_root("prefixes_change_rights") {

@@ -1,9 +1,7 @@
 //! How processes are run and ended: what `[Service]`, `[Socket]`, `[Mount]` and `[Swap]` have in common.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{
-    CREDENTIALS, FILE_SYSTEMS, FOLDERS, IMAGES, LABELS, LEFT_BEHIND, LOGS, SESSIONS, TERMINAL, USERS,
-};
+use super::fate::{CREDENTIALS, FILE_SYSTEMS, FOLDERS, IMAGES, LABELS, LEFT_BEHIND, LOGS, SESSIONS, USERS};
 use super::kind::Kind::{
     self, Bool, BoolOr, Choice, Environment, EnvironmentFile, Folder, Limit, Mode, Name, Number, Path, Paths,
     QuotedWords, Signal, Span, Text, Texts, Words,
@@ -60,11 +58,11 @@ pub(super) const EXEC: &[Directive] = &[
     row("StandardInputText", Texts, CarriedOut),
     row("StandardInputData", Texts, CarriedOut),
     row("TTYPath", Path, CarriedOut),
-    row("TTYReset", Bool, TERMINAL),
-    row("TTYVHangup", Bool, TERMINAL),
-    row("TTYVTDisallocate", Bool, TERMINAL),
-    row("TTYRows", Number(0, 65_535), TERMINAL),
-    row("TTYColumns", Number(0, 65_535), TERMINAL),
+    row("TTYReset", Bool, CarriedOut),
+    row("TTYVHangup", Bool, CarriedOut),
+    row("TTYVTDisallocate", Bool, CarriedOut),
+    row("TTYRows", Number(0, 65_535), CarriedOut),
+    row("TTYColumns", Number(0, 65_535), CarriedOut),
     row("SyslogIdentifier", Text, LOGS),
     row("SyslogFacility", Text, LOGS),
     row("SyslogLevel", LEVELS, LOGS),
