@@ -11,7 +11,7 @@ use perigee_process::pidfd;
 use perigee_process::wait::Exit;
 use perigee_units::machine::{Event, Outcome, State, UnitId};
 use perigee_units::service::{Exec, Life, Phase, Role, Service, Type};
-use perigee_units::unit::Unit;
+use perigee_units::unit::{Unit, Value};
 use perigee_units::value::Signal;
 
 use super::groups::Wants;
@@ -19,6 +19,7 @@ use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
 use crate::exec::{Attach, Context, ExecError, Input, Prepared, Spawned};
+use crate::trigger::socket::set_blocking;
 
 /// How long a service of `Type=idle` waits for others at most.
 const IDLE: Duration = Duration::from_secs(5);
@@ -209,12 +210,16 @@ impl Supervisor {
         let group = service.group.as_ref().and_then(|group| group.entry().ok());
         let mut listen: Vec<(BorrowedFd<'_>, &str)> = Vec::new();
         if exec == Exec::Start {
+            let declared = &self.table.get(unit).unit;
+            let blocking = declared.last("Service", "NonBlocking") != Some(&Value::Bool(true));
             for socket in &sockets {
                 if let Work::Socket(sockets) = &self.table.get(*socket).work {
+                    sockets.lend(blocking);
                     listen.extend(sockets.passed());
                 }
             }
             if let Some(connection) = &service.connection {
+                set_blocking(connection.as_fd(), blocking);
                 listen.push((connection.as_fd(), "connection"));
                 let (address, port) = connection.remote.clone().unwrap_or_default();
                 variables.extend((!address.is_empty()).then_some(("REMOTE_ADDR", address)));

@@ -8,7 +8,7 @@ use perigee_journal::Priority;
 use perigee_process::epoll::{EpollEvent, EpollFlags};
 use perigee_units::machine::{Change, Event, Outcome, UnitId, Verb};
 use perigee_units::timer::{Around, Moment, Timer};
-use perigee_units::unit::{Unit, UnitKind, UnitName};
+use perigee_units::unit::{Unit, UnitKind, UnitName, Value};
 
 use super::table::Work;
 use super::{Source, Supervisor, now};
@@ -152,8 +152,22 @@ impl Supervisor {
     /// The units whose sockets a service gets, in the order in which they were loaded.
     pub(super) fn sockets_of(&self, service: UnitId) -> Vec<UnitId> {
         let name = self.machine.name(service);
+        let named: Vec<_> = self
+            .table
+            .get(service)
+            .unit
+            .all("Service", "Sockets")
+            .filter_map(|value| match value {
+                Value::Units(names) => Some(names),
+                _ => None,
+            })
+            .flatten()
+            .collect();
         let of_service = self.table.sockets().filter(|socket| match &self.table.get(*socket).work {
-            Work::Socket(sockets) => !sockets.spec().accept && sockets.spec().service.as_str() == name,
+            Work::Socket(sockets) => {
+                let spec = sockets.spec();
+                !spec.accept && (spec.service.as_str() == name || named.contains(&&spec.name))
+            }
             _ => false,
         });
         of_service.collect()

@@ -1,4 +1,4 @@
-//! Mount units under a supervisor that is a process of its own, in a mount name space of its own. Needs root; says so
+//! Mounts, sockets and timers under a supervisor that is a process of its own, in a mount name space of its own. Needs root; says so
 //! where it is not to be had.
 
 use std::fs;
@@ -238,4 +238,39 @@ fn timers_sockets_and_mounts_go_on_in_another_copy_of_the_program() {
     init.act(Verb::Stop, "y.socket");
     init.act(Verb::Stop, &init.unit("one"));
     assert!(!init.is_mounted("one"));
+}
+
+#[test]
+fn services_get_their_sockets_as_they_ask_for_them() {
+    let Some(init) = Init::begin("services_get_their_sockets_as_they_ask_for_them", &[]) else { return };
+    let write = |name: &str, text: &str| {
+        fs::write(init.folder.path().join(name), format!("[Unit]\nDefaultDependencies=no\n{text}")).unwrap();
+    };
+    // What the first service is started for is what it finds; the other one asks for the same socket by name.
+    let report = |to: &str| {
+        format!(
+            "ExecStart=/bin/sh -c '(echo $LISTEN_FDS $LISTEN_FDNAMES; grep flags /proc/$$$$/fdinfo/3) > {to}.new; mv {to}.new {to}; exec sleep 1000'\n"
+        )
+    };
+    write("a.socket", &format!("[Socket]\nListenStream={}\nFileDescriptorName=web\n", init.at("node")));
+    write("a.service", &format!("[Service]\n{}", report(&init.at("a"))));
+    write("b.service", &format!("[Service]\nSockets=a.socket\nNonBlocking=yes\n{}", report(&init.at("b"))));
+    let told = |name: &str| {
+        let text = init.until("the service tells", || fs::read_to_string(init.at(name)).ok());
+        let mut lines = text.lines().map(str::to_owned);
+        let names = lines.next().unwrap();
+        let flags = lines.next().unwrap();
+        let flags = u32::from_str_radix(flags.split_whitespace().nth(1).unwrap(), 8).unwrap();
+        (names, flags & 0o4000 != 0)
+    };
+    init.act(Verb::Start, "a.socket");
+    assert_eq!(init.status("a.socket").listed.sub, "listening");
+    let _client = std::os::unix::net::UnixStream::connect(init.at("node")).unwrap();
+    assert_eq!(told("a"), ("1 web".to_owned(), false), "by default reading from them waits");
+    assert_eq!(init.status("a.socket").listed.sub, "running");
+    init.act(Verb::Stop, "a.service");
+    // The client still waits, so that the service comes again; then the other one.
+    init.until("it is started again", || (init.status("a.service").listed.active == "active").then_some(()));
+    init.act(Verb::Start, "b.service");
+    assert_eq!(told("b"), ("1 web".to_owned(), true));
 }

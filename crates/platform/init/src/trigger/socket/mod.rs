@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::{Deserialize, Serialize};
 use socket2::{SockAddr, SockRef};
 
@@ -153,8 +154,12 @@ impl Sockets {
         self.ports.iter().enumerate().filter(move |_| waits).map(|(index, port)| (index, port.fd.as_fd()))
     }
 
-    /// What the service gets from descriptor 3 on, each with its name in `LISTEN_FDNAMES`. They do not block; that
-    /// is set anew for the service, by its `NonBlocking=`.
+    /// Whether reading from them waits, for the service that is about to get them; until [`Sockets::service_down`].
+    pub fn lend(&self, blocking: bool) {
+        self.ports.iter().for_each(|port| set_blocking(port.fd.as_fd(), blocking));
+    }
+
+    /// What the service gets from descriptor 3 on, each with its name in `LISTEN_FDNAMES`; see [`Sockets::lend`].
     pub fn passed(&self) -> impl Iterator<Item = (BorrowedFd<'_>, &str)> {
         self.ports.iter().map(|port| (port.fd.as_fd(), self.spec.fd_name.as_str()))
     }
@@ -237,6 +242,7 @@ impl Sockets {
     /// The service is down: the sockets are waited for again.
     pub fn service_down(&mut self) {
         if self.phase == Phase::Running {
+            self.lend(false);
             if self.spec.flush_pending {
                 self.flush();
             }
@@ -268,6 +274,16 @@ impl Sockets {
                 }
             }
         }
+    }
+}
+
+/// Lets reading from a descriptor wait, or not, for all who have it.
+pub fn set_blocking(fd: BorrowedFd<'_>, blocking: bool) {
+    let flags = fcntl(fd, FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
+    if let Ok(mut flags) = flags {
+        flags.set(OFlag::O_NONBLOCK, !blocking);
+        // What is open takes flags.
+        let _ = fcntl(fd, FcntlArg::F_SETFL(flags));
     }
 }
 

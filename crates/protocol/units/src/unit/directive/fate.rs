@@ -29,7 +29,6 @@ pub(super) const FILE_SYSTEMS: Fate = NotCarriedOut("kinds of file systems are n
 pub(super) const NETWORK: Fate = NotCarriedOut("traffic is not filtered by unit");
 pub(super) const FOLDERS: Fate = NotCarriedOut("folders of a unit are not removed on demand");
 pub(super) const LOGS: Fate = NotCarriedOut("logs are not kept by unit yet");
-pub(super) const SOCKETS: Fate = NotCarriedOut("services are not handed sockets yet");
 pub(super) const SOCKET_COMMANDS: Fate = NotCarriedOut("sockets run no commands of their own yet");
 pub(super) const USB: Fate = NotCarriedOut("USB functions are not supported");
 pub(super) const AUTOMOUNTS: Fate =

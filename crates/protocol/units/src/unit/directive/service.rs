@@ -1,7 +1,7 @@
 //! What stands in `[Service]` alone.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{OBSOLETE, RUN, SOCKETS, USB};
+use super::fate::{OBSOLETE, RUN, USB};
 use super::kind::Kind::{self, Bool, Choice, Command, Number, Path, RunPath, Span, Statuses, Text, Units};
 use super::{Directive, row};
 
@@ -47,9 +47,9 @@ pub(super) const SERVICE: &[Directive] = &[
     row("NotifyAccess", Choice(&["none", "main", "exec", "all"]), CarriedOut),
     row("PermissionsStartOnly", Bool, CarriedOut),
     row("RootDirectoryStartOnly", Bool, CarriedOut),
-    row("NonBlocking", Bool, SOCKETS),
-    row("Sockets", Units, SOCKETS),
-    row("FileDescriptorStoreMax", Number(0, u32::MAX as i64), SOCKETS),
+    row("NonBlocking", Bool, CarriedOut),
+    row("Sockets", Units, CarriedOut),
+    row("FileDescriptorStoreMax", Number(0, u32::MAX as i64), CarriedOut),
     row("BusName", Text, CarriedOut),
     row("OOMPolicy", Choice(&["continue", "stop", "kill"]), CarriedOut),
     row("USBFunctionDescriptors", Path, USB),
