@@ -1,5 +1,6 @@
 //! `perigee init`: the supervisor, as PID 1 of a machine or a container, or as an ordinary process under another init.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -75,7 +76,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         console: arguments.console,
         log: Some(log(arguments)),
     };
-    let ending = Supervisor::new(settings)?.run()?;
+    let ending = match supervise(settings) {
+        Ok(ending) => ending,
+        Err(error) if pid1::is_machine() && pid1::is_first() => {
+            eprintln!("perigee: {}", crate::told(&error));
+            return Ok(pid1::rescue());
+        }
+        Err(error) => return Err(error),
+    };
     if pid1::is_first() {
         return Ok(pid1::finish(ending));
     }
@@ -83,6 +91,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ending::Exit(status) => ExitCode::from(status),
         Ending::PowerOff | Ending::Reboot | Ending::Halt => ExitCode::SUCCESS,
     })
+}
+
+/// Runs the supervisor until it ends. One that falls over is followed by another copy of the program.
+fn supervise(settings: Settings) -> anyhow::Result<Ending> {
+    let mut supervisor = Supervisor::new(settings)?;
+    match catch_unwind(AssertUnwindSafe(|| supervisor.run())) {
+        Ok(ended) => Ok(ended?),
+        Err(_) => {
+            supervisor.recover();
+            anyhow::bail!("the supervisor has fallen over too often")
+        }
+    }
 }
 
 /// Where the log is; the usual sockets and the console are for the one supervisor of a machine.

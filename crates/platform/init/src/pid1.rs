@@ -76,6 +76,37 @@ pub fn finish(ending: Ending) -> ExitCode {
     }
 }
 
+/// What is left when the supervisor cannot begin, or falls over again and again: a shell for whoever sits before the
+/// machine, and the end of it when that has ended. In a container there is nobody, and it ends at once.
+pub fn rescue() -> ExitCode {
+    if !is_machine() {
+        return ExitCode::FAILURE;
+    }
+    let _ = perigee_process::signals::unblock_all();
+    eprintln!("perigee: this is a shell to look into it; the machine starts anew when it ends");
+    let shells: [&[&str]; 3] = [&["/bin/sh"], &["/bin/busybox", "sh"], &["/sbin/sulogin"]];
+    let shell = shells.iter().find_map(|words| {
+        let console = || std::fs::File::options().read(true).write(true).open("/dev/console");
+        let (input, output, error) = (console().ok()?, console().ok()?, console().ok()?);
+        let mut command = std::process::Command::new(words[0]);
+        command.args(&words[1..]).stdin(input).stdout(output).stderr(error).spawn().ok()
+    });
+    let Some(shell) = shell.map(|shell| shell.id() as i32) else {
+        eprintln!("perigee: there is no shell either; the machine stands still");
+        loop {
+            while let Ok(Some(_)) = wait::reap() {}
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    };
+    loop {
+        match wait::reap() {
+            Ok(Some((pid, _))) if pid == shell => return finish(Ending::Reboot),
+            Ok(Some(_)) => {}
+            _ => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}
+
 /// Sends a signal to every process but this one, and reaps for so long, or until none is left.
 fn end_all(signal: Signal, patience: Duration) {
     let everybody = Pid::from_raw(-1);

@@ -14,9 +14,10 @@ macro_rules! units {
     };
 }
 
-const UNITS: [(&str, &str); 30] = units![
+const UNITS: [(&str, &str); 32] = units![
     "basic.target",
     "default.target",
+    "emergency.service",
     "emergency.target",
     "final.target",
     "getty.target",
@@ -34,6 +35,7 @@ const UNITS: [(&str, &str); 30] = units![
     "perigee-tmpfiles.service",
     "remote-fs-pre.target",
     "remote-fs.target",
+    "rescue.service",
     "rescue.target",
     "rpcbind.target",
     "shutdown.target",

@@ -29,12 +29,21 @@ use crate::trigger::socket::{self, Port};
 /// Where the next copy finds the number of the file.
 const VARIABLE: &str = "PERIGEE_HANDOVER";
 
+/// A copy that falls over more often than this …
+const MOST_FALLS: u32 = 5;
+
+/// … with no more than this between two falls, does not come back.
+const FALLS_WITHIN: Duration = Duration::from_secs(60);
+
 /// Everything that the next copy of the program must know.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Handover {
     began: Duration,
     booted: Option<Duration>,
     orphans: u64,
+    /// How often a copy of the program has fallen over in a short while, and when the last one did.
+    #[serde(default)]
+    falls: (u32, Duration),
     machine: Saved,
     units: Vec<Handed>,
     pub(super) notify: Option<i32>,
@@ -104,6 +113,16 @@ impl Supervisor {
         self.connections.flush();
         let Err(error) = self.hand_over();
         self.say_of(None, Priority::ERROR, &format!("cannot become another copy of the program: {error}"));
+    }
+
+    /// This copy has fallen over: another one goes on. Comes back if that fails too, or has happened too often.
+    pub fn recover(&mut self) {
+        let (count, last) = self.falls;
+        let count = if now().saturating_sub(last) > FALLS_WITHIN { 1 } else { count + 1 };
+        self.falls = (count, now());
+        if count <= MOST_FALLS {
+            self.reexecute();
+        }
     }
 
     fn hand_over(&mut self) -> io::Result<std::convert::Infallible> {
@@ -178,6 +197,7 @@ impl Supervisor {
             began: self.began,
             booted: self.booted,
             orphans: self.processes.orphans,
+            falls: self.falls,
             machine: self.machine.save(),
             units,
             notify: self.notify.as_ref().map(|notify| keep(notify.as_fd())).transpose()?,
@@ -189,6 +209,7 @@ impl Supervisor {
     pub(super) fn resume(&mut self, handover: Handover) {
         (self.began, self.booted, self.processes.orphans) =
             (handover.began, handover.booted, handover.orphans);
+        self.falls = handover.falls;
         for name in handover.machine.names() {
             let loaded = UnitName::parse(name).map_err(|error| error.to_string());
             let loaded = loaded.and_then(|name| {

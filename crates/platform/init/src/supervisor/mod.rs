@@ -158,6 +158,7 @@ pub struct Supervisor {
     began: Duration,
     /// The next turn is one of another copy of the program.
     reexec: bool,
+    falls: (u32, Duration),
     /// What the copy before this one has left.
     handover: Option<Handover>,
     /// Said once, at the end of the boot.
@@ -233,6 +234,7 @@ impl Supervisor {
             stopping: None,
             began: now(),
             reexec: false,
+            falls: (0, Duration::ZERO),
             handover,
             booted: None,
             settings,

@@ -1,5 +1,6 @@
 //! What is asked on the control socket is done, and answered.
 
+use perigee_journal::Priority;
 use perigee_units::machine::{self, JobId, JobOutcome, State, UnitId, Verb};
 use perigee_units::service::Role;
 use perigee_units::unit::{Source, Unit, UnitName};
@@ -221,8 +222,24 @@ impl Supervisor {
         Job { job: id.0, unit: self.machine.name(unit).to_owned(), verb }
     }
 
+    /// A machine whose first unit cannot be had gives a shell to whoever sits before it.
+    fn is_boot_over(&mut self, unit: UnitId, verb: Verb, outcome: JobOutcome) {
+        let failed = !matches!(outcome, JobOutcome::Done | JobOutcome::Skipped | JobOutcome::Cancelled);
+        let first = self.machine.name(unit) == self.settings.target.as_str() && verb == Verb::Start;
+        if !failed || !first || self.booted.is_some() || !self.settings.is_first || !crate::pid1::is_machine()
+        {
+            return;
+        }
+        self.say_of(Some(unit), Priority::CRITICAL, "the boot has failed; emergency.target gives a shell");
+        let started = UnitName::parse("emergency.target").map_err(|error| error.to_string());
+        if let Err(why) = started.and_then(|name| self.start_triggered(&name)) {
+            self.say_of(None, Priority::CRITICAL, &format!("there is no emergency.target: {why}"));
+        }
+    }
+
     /// Tells those who wait for a job that it is done.
     pub(super) fn job_done(&mut self, id: JobId, unit: UnitId, verb: Verb, outcome: JobOutcome) {
+        self.is_boot_over(unit, verb, outcome);
         let job = self.job(id, unit, verb);
         for number in self.connections.awaiting(id) {
             self.say(number, &Reply::Finished { job: job.clone(), outcome });
