@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{account, archive, configuration, ctl, documents, init, tm, up};
+use crate::{account, archive, configuration, ctl, documents, init, setup, tm, up};
 
 /// A spacecraft ground-station node.
 ///
@@ -43,6 +43,9 @@ pub(crate) enum Verb {
     /// Ask the supervisor about units, and tell it what to do with them
     #[command(subcommand)]
     Ctl(ctl::Verb),
+    /// Set a system up: the files of tmpfiles.d, the accounts of sysusers.d
+    #[command(subcommand)]
+    Setup(setup::Verb),
     /// Manage accounts and API tokens
     Account(account::Arguments),
     /// Print the completions of a shell

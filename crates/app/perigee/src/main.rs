@@ -13,6 +13,8 @@ mod documents;
 mod init;
 mod notify;
 mod parts;
+mod setup;
+mod systemctl;
 mod tm;
 mod up;
 
@@ -22,9 +24,25 @@ use clap::Parser;
 
 use crate::cli::Verb;
 
+/// Other names of this program.
+const NAMES: [(&str, fn() -> anyhow::Result<ExitCode>); 6] = [
+    ("systemctl", systemctl::called),
+    ("systemd-tmpfiles", setup::called_tmpfiles),
+    ("systemd-sysusers", setup::called_sysusers),
+    ("poweroff", || systemctl::called_to_end("poweroff")),
+    ("reboot", || systemctl::called_to_end("reboot")),
+    ("halt", || systemctl::called_to_end("halt")),
+];
+
 fn main() -> ExitCode {
     if perigee_init::pid1::is_first() && called_as("init") {
         return end(init::run(&init::Arguments::default()));
+    }
+    // Names by which the scripts of a distribution call what they take for systemd's programs.
+    for (name, run) in NAMES {
+        if called_as(name) {
+            return end(run());
+        }
     }
     end(match cli::Perigee::parse().verb {
         Verb::Up(arguments) => up::up(&arguments),
@@ -35,6 +53,7 @@ fn main() -> ExitCode {
         Verb::LogProcess => init::log_process(),
         Verb::Init(arguments) => init::run(&arguments),
         Verb::Ctl(verb) => ctl::run(verb),
+        Verb::Setup(verb) => setup::run(&verb),
         Verb::Account(arguments) => account::run(&arguments),
         Verb::Completions(arguments) => documents::completions(&arguments),
         Verb::Man(arguments) => documents::man(&arguments),

@@ -11,15 +11,22 @@ use perigee_units::machine::{JobOutcome, Verb};
 pub(crate) struct Arguments {
     /// Units by name; a name without an ending is a service; patterns mean units that are loaded
     #[arg(required = true, value_name = "UNIT")]
-    units: Vec<String>,
+    pub(crate) units: Vec<String>,
     /// Do not wait until it is done
     #[arg(long)]
-    no_block: bool,
+    pub(crate) no_block: bool,
     /// Say nothing of what went well
     #[arg(long, short)]
-    quiet: bool,
+    pub(crate) quiet: bool,
     #[command(flatten)]
     supervisor: WhichSupervisor,
+}
+
+impl Arguments {
+    /// These units of this supervisor.
+    pub(crate) fn new(units: Vec<String>, supervisor: WhichSupervisor) -> Arguments {
+        Arguments { units, no_block: false, quiet: false, supervisor }
+    }
 }
 
 /// The supervisor that is asked.

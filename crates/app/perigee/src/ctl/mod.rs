@@ -1,12 +1,14 @@
 //! `perigee ctl`: the words of systemctl, for units.
 
-mod act;
+pub(crate) mod act;
 mod analyze;
 mod check;
+pub(crate) mod install;
 mod logs;
 mod manage;
 mod order;
-mod show;
+pub(crate) mod properties;
+pub(crate) mod show;
 mod tree;
 
 use std::path::PathBuf;
@@ -92,6 +94,10 @@ pub(crate) enum Verb {
         #[command(flatten)]
         supervisor: act::WhichSupervisor,
     },
+    /// Show what is known of units as NAME=VALUE
+    Show(properties::Arguments),
+    #[command(flatten)]
+    Install(install::Verb),
     /// Show every change of state as it happens
     Events(show::Events),
     /// Show what units have printed, from the files of the log; the supervisor need not run
@@ -122,6 +128,8 @@ pub(crate) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         }
         Verb::Status(arguments) => show::status(&arguments),
         Verb::IsActive { units, quiet } => show::is_active_verb(&units, quiet),
+        Verb::Show(arguments) => properties::run(&arguments),
+        Verb::Install(verb) => install::run(verb),
         Verb::ListUnits(arguments) => show::list(&arguments),
         Verb::Logs(arguments) => logs::run(&arguments),
         Verb::ListDependencies(arguments) => tree::run(&arguments),
@@ -146,7 +154,7 @@ fn wish(verb: machine::Verb) -> Wish {
 }
 
 /// A name without an ending is a service.
-fn full_name(name: &str) -> String {
+pub(crate) fn full_name(name: &str) -> String {
     unit_name(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
 }
 

@@ -51,6 +51,13 @@ pub(crate) struct Events {
     supervisor: WhichSupervisor,
 }
 
+impl List {
+    /// These units of this supervisor.
+    pub(crate) fn new(patterns: Vec<String>, all: bool, failed: bool, supervisor: WhichSupervisor) -> List {
+        List { patterns, all, failed, json: false, supervisor }
+    }
+}
+
 /// Exit status: 3 if a unit is not active, 4 if there is no such unit.
 pub(crate) fn status(arguments: &Units) -> anyhow::Result<ExitCode> {
     let mut out = stdout().lock();
@@ -158,7 +165,8 @@ pub(crate) fn mark(active: &str) -> String {
     if stdout().is_terminal() { format!("\x1b[{colour}m●\x1b[0m") } else { "●".to_owned() }
 }
 
-pub(crate) fn list(arguments: &List) -> anyhow::Result<ExitCode> {
+/// The units that are asked for, by name.
+pub(crate) fn listed(arguments: &List) -> anyhow::Result<Vec<ListedUnit>> {
     use perigee_units::value::{GlobKind, glob_matches};
     let replies = arguments.supervisor.connect()?.all(&Request::List)?;
     let mut units: Vec<ListedUnit> = replies
@@ -175,6 +183,11 @@ pub(crate) fn list(arguments: &List) -> anyhow::Result<ExitCode> {
         named && shown && (!arguments.failed || unit.active == "failed")
     });
     units.sort_by(|one, other| one.unit.cmp(&other.unit));
+    Ok(units)
+}
+
+pub(crate) fn list(arguments: &List) -> anyhow::Result<ExitCode> {
+    let units = listed(arguments)?;
     let mut out = stdout().lock();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&units)?)?;

@@ -7,6 +7,7 @@ mod ctl_check;
 mod ctl_logs;
 mod init;
 mod load;
+mod names;
 mod noise;
 mod parts;
 mod station;

@@ -86,6 +86,20 @@ fn rule(line: &str) -> Option<Rule> {
 impl Installation {
     /// Enables or disables units as the presets say.
     pub fn preset(&self, names: &[&str]) -> Outcome {
+        self.preset_with(names, true, true)
+    }
+
+    /// Enables units where the presets say so, and disables none.
+    pub fn preset_enable_only(&self, names: &[&str]) -> Outcome {
+        self.preset_with(names, true, false)
+    }
+
+    /// Disables units where the presets say so, and enables none.
+    pub fn preset_disable_only(&self, names: &[&str]) -> Outcome {
+        self.preset_with(names, false, true)
+    }
+
+    fn preset_with(&self, names: &[&str], enable: bool, disable: bool) -> Outcome {
         let mut outcome = Outcome { by_preset: true, ..Outcome::default() };
         let context = Context::new(&self.layout);
         let presets = match Presets::read(&self.layout) {
@@ -128,8 +142,12 @@ impl Installation {
                 }
             }
         }
-        self.remove_all(&context, minus, &BTreeSet::new(), &mut outcome);
-        self.apply(&context, plus, &mut outcome);
+        if disable {
+            self.remove_all(&context, minus, &BTreeSet::new(), &mut outcome);
+        }
+        if enable {
+            self.apply(&context, plus, &mut outcome);
+        }
         outcome
     }
 }

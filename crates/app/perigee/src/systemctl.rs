@@ -1,0 +1,385 @@
+//! The name `systemctl`: what the scripts of Debian's packages ask of it, answered by the same code as `perigee ctl`.
+//!
+//! Its options may stand anywhere and most are for verbs that they do not belong to, so that they are one definition;
+//! what has no meaning here is taken and passed over.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Parser;
+use perigee_init::control::{Client, RUNTIME, Reply, Request, Whom};
+use perigee_init::files::install::Installation;
+use perigee_units::machine;
+
+use crate::ctl::act::{self, WhichSupervisor, Wish};
+use crate::ctl::install::{self, Root};
+use crate::ctl::{properties, show};
+
+/// Where another folder of run-time files is said, for tests.
+const RUNTIME_VARIABLE: &str = "PERIGEE_RUNTIME";
+
+/// Manages units: the commands of systemctl, carried out by Perigee.
+#[derive(Parser)]
+#[command(name = "systemctl", disable_version_flag = true, args_override_self = true)]
+struct Called {
+    /// What to do: start, stop, restart, reload, enable, disable, mask, unmask, preset, status, show, cat, is-active,
+    /// is-enabled, is-failed, list-units, list-unit-files, daemon-reload, poweroff, reboot and others
+    command: Option<String>,
+    /// Units
+    names: Vec<String>,
+    /// Print the version
+    #[arg(long)]
+    version: bool,
+    /// Until the next boot only
+    #[arg(long)]
+    runtime: bool,
+    /// Work on the system below this folder
+    #[arg(long, value_name = "FOLDER")]
+    root: Option<PathBuf>,
+    /// Start or stop too
+    #[arg(long)]
+    now: bool,
+    /// Replace what is in the way
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    force: u8,
+    /// Do not wait
+    #[arg(long)]
+    no_block: bool,
+    /// Say nothing
+    #[arg(long, short)]
+    quiet: bool,
+    /// Do not let the supervisor read units again
+    #[arg(long)]
+    no_reload: bool,
+    /// Leave out headings
+    #[arg(long)]
+    no_legend: bool,
+    /// Also what is inactive
+    #[arg(long, short)]
+    all: bool,
+    /// Only what has failed
+    #[arg(long)]
+    failed: bool,
+    /// Only units of these kinds
+    #[arg(long = "type", short = 't', value_name = "KIND", value_delimiter = ',')]
+    kinds: Vec<String>,
+    /// Only units in these states
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    state: Vec<String>,
+    /// Only these properties
+    #[arg(long, short, value_name = "NAME", value_delimiter = ',')]
+    property: Vec<String>,
+    /// Only these properties, without their names
+    #[arg(short = 'P', value_name = "NAME", value_delimiter = ',')]
+    property_value: Vec<String>,
+    /// Without the names of properties
+    #[arg(long)]
+    value: bool,
+    /// Which signal
+    #[arg(long, short, value_name = "SIGNAL", default_value = "TERM")]
+    signal: String,
+    /// To which processes
+    #[arg(long, alias = "kill-who", value_name = "WHOM", default_value = "all")]
+    kill_whom: String,
+    /// What a preset may do: full, enable-only, disable-only
+    #[arg(long, value_name = "MODE", default_value = "full")]
+    preset_mode: String,
+    /// Of the system's supervisor: there is no other
+    #[arg(long)]
+    system: bool,
+    /// Of a user's supervisor: there is none
+    #[arg(long)]
+    user: bool,
+    /// For all users' supervisors: there are none
+    #[arg(long)]
+    global: bool,
+    /// Wait for the end of what was started
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    passed_over: PassedOver,
+}
+
+/// Options that change nothing here.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Taken without effect")]
+struct PassedOver {
+    #[arg(long)]
+    no_pager: bool,
+    #[arg(long)]
+    no_ask_password: bool,
+    #[arg(long)]
+    no_wall: bool,
+    #[arg(long, short = 'l')]
+    full: bool,
+    #[arg(long)]
+    plain: bool,
+    #[arg(long)]
+    no_warn: bool,
+    #[arg(long)]
+    show_types: bool,
+    #[arg(long)]
+    dry_run: bool,
+    #[arg(short = 'i')]
+    inhibitors: bool,
+    #[arg(long, short = 'T')]
+    show_transaction: bool,
+    #[arg(long, value_name = "MODE")]
+    job_mode: Option<String>,
+    #[arg(long, value_name = "WHETHER")]
+    check_inhibitors: Option<String>,
+    #[arg(long, short, value_name = "FORMAT")]
+    output: Option<String>,
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    lines: Option<String>,
+    #[arg(long, value_name = "TEXT")]
+    message: Option<String>,
+    #[arg(long, short = 'M', value_name = "NAME")]
+    machine: Option<String>,
+}
+
+/// As `systemctl`.
+pub(crate) fn called() -> anyhow::Result<ExitCode> {
+    Called::parse().run()
+}
+
+/// As `poweroff`, `reboot` or `halt`.
+pub(crate) fn called_to_end(command: &str) -> anyhow::Result<ExitCode> {
+    Called::parse_from(["systemctl", command]).run()
+}
+
+impl Called {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        if self.version {
+            // Scripts look for a number of systemd's: that whose commands are understood.
+            println!("systemd 252 (perigee {})", env!("CARGO_PKG_VERSION"));
+            return Ok(ExitCode::SUCCESS);
+        }
+        if self.user || self.global {
+            // There are no supervisors of users, so that there is nothing to be done for them.
+            return Ok(ExitCode::SUCCESS);
+        }
+        let command = self.command.clone().unwrap_or_else(|| "list-units".to_owned());
+        if let Some(done) = self.files(&command)? {
+            return Ok(done);
+        }
+        if self.is_elsewhere() {
+            if !self.quiet {
+                eprintln!("systemctl: in another root, `{command}` is passed over");
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(done) = self.jobs(&command)? {
+            return Ok(done);
+        }
+        self.rest(&command)
+    }
+
+    /// Whether it is not this machine's running system that is meant.
+    fn is_elsewhere(&self) -> bool {
+        let other = self.root.as_ref().is_some_and(|root| root != Path::new("/"));
+        let offline = std::env::var("SYSTEMD_OFFLINE").is_ok_and(|value| value == "1");
+        let place =
+            |path: &str| std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+        let first = place("/proc/1/root");
+        // Whoever is not root cannot look, and is taken to be at home.
+        other || offline || first.is_some() && first != place("/") && !self.supervisor().runtime.exists()
+    }
+
+    fn supervisor(&self) -> WhichSupervisor {
+        let runtime = std::env::var_os(RUNTIME_VARIABLE).map_or_else(|| RUNTIME.into(), PathBuf::from);
+        WhichSupervisor { runtime }
+    }
+
+    fn root(&self) -> Root {
+        // Without `reload` nobody is told.
+        let told = if self.no_reload { PathBuf::from("/nonexistent") } else { self.supervisor().runtime };
+        Root { root: self.root.clone(), supervisor: told }
+    }
+
+    fn install(&self) -> install::Arguments {
+        install::Arguments {
+            units: self.names.clone(),
+            runtime: self.runtime,
+            force: self.force > 0,
+            now: self.now,
+            quiet: self.quiet,
+            root: self.root(),
+        }
+    }
+
+    /// Commands for unit files, which need no supervisor.
+    fn files(&self, command: &str) -> anyhow::Result<Option<ExitCode>> {
+        let (named, root) = (|| install::Named { units: self.names.clone(), root: self.root() }, self.root());
+        let verb = match command {
+            "enable" => install::Verb::Enable(self.install()),
+            "disable" => install::Verb::Disable(self.install()),
+            "reenable" => install::Verb::Reenable(self.install()),
+            "mask" => install::Verb::Mask(self.install()),
+            "unmask" => install::Verb::Unmask(self.install()),
+            "preset" => return self.preset().map(Some),
+            "is-enabled" => install::Verb::IsEnabled(self.install()),
+            "link" => {
+                // A file that is enabled is linked; one that has no [Install] is linked all the same.
+                return install::change(&self.install(), None, Installation::enable).map(Some);
+            }
+            "cat" => install::Verb::Cat(named()),
+            "get-default" => install::Verb::GetDefault(root),
+            "set-default" => install::Verb::SetDefault(named()),
+            "list-unit-files" => install::Verb::ListUnitFiles(install::ListFiles {
+                patterns: self.names.clone(),
+                kinds: self.kinds.clone(),
+                state: self.state.clone(),
+                no_legend: self.no_legend,
+                json: false,
+                root,
+            }),
+            _ => return Ok(None),
+        };
+        let needs = !matches!(command, "get-default" | "list-unit-files");
+        if needs && self.names.is_empty() {
+            bail!("systemctl {command}: too few arguments");
+        }
+        install::run(verb).map(Some)
+    }
+
+    /// Presets, of which a package's first installation takes the half that enables.
+    fn preset(&self) -> anyhow::Result<ExitCode> {
+        match self.preset_mode.as_str() {
+            "full" => install::run(install::Verb::Preset(self.install())),
+            "enable-only" => install::change(&self.install(), None, Installation::preset_enable_only),
+            "disable-only" => install::change(&self.install(), None, Installation::preset_disable_only),
+            other => bail!("`{other}` is no mode of presets"),
+        }
+    }
+
+    /// Commands that start, stop and reload.
+    fn jobs(&self, command: &str) -> anyhow::Result<Option<ExitCode>> {
+        use machine::Verb::{Reload, Restart, Start, Stop};
+        let (verb, active_only, or_restart) = match command {
+            "start" => (Start, false, false),
+            "stop" => (Stop, false, false),
+            "restart" => (Restart, false, false),
+            "try-restart" | "condrestart" => (Restart, true, false),
+            "reload" => (Reload, false, false),
+            "reload-or-restart" | "force-reload" => (Reload, false, true),
+            "try-reload-or-restart" | "reload-or-try-restart" | "condreload" => (Reload, true, true),
+            _ => return Ok(None),
+        };
+        if self.names.is_empty() {
+            bail!("systemctl {command}: too few arguments");
+        }
+        let mut arguments = act::Arguments::new(self.names.clone(), self.supervisor());
+        arguments.no_block = self.no_block;
+        arguments.quiet = self.quiet;
+        act::run(&arguments, Wish { verb, active_only, or_restart }).map(Some)
+    }
+
+    fn rest(&self, command: &str) -> anyhow::Result<ExitCode> {
+        let supervisor = self.supervisor();
+        let units = || show::Units { units: self.names.clone(), json: false, supervisor: supervisor.clone() };
+        match command {
+            "status" => show::status(&units()),
+            "is-active" => match show::is_active_verb(&units(), self.quiet) {
+                // Where nothing runs, nothing is active.
+                Err(_) if Client::connect(&supervisor.runtime).is_err() => {
+                    if !self.quiet {
+                        self.names.iter().for_each(|_| println!("inactive"));
+                    }
+                    Ok(ExitCode::from(3))
+                }
+                other => other,
+            },
+            "is-failed" => self.is_failed(&units()),
+            "is-system-running" => self.is_running(),
+            "show" => properties::run(&properties::Arguments {
+                units: self.names.clone(),
+                properties: [self.property.clone(), self.property_value.clone()].concat(),
+                value: self.value || !self.property_value.is_empty(),
+                all: self.all,
+                supervisor,
+            }),
+            "list-units" => self.list_units(),
+            "kill" => {
+                let whom = match self.kill_whom.trim_end_matches("-fail") {
+                    "all" => Whom::All,
+                    "main" => Whom::Main,
+                    "control" => Whom::Control,
+                    other => bail!("`{other}` is neither all, main nor control"),
+                };
+                let units = self.full_names();
+                self.send(&Request::Kill { units, signal: self.signal.clone(), whom })
+            }
+            "reset-failed" => self.send(&Request::ResetFailed { units: self.full_names() }),
+            "daemon-reload" => self.send(&Request::DaemonReload),
+            "daemon-reexec" => self.send(&Request::DaemonReexec),
+            "poweroff" => self.send(&Request::PowerOff),
+            "reboot" => self.send(&Request::Reboot),
+            "halt" => self.send(&Request::Halt),
+            "exit" => {
+                let status = self.names.first().map_or(Ok(0), |status| status.parse())?;
+                self.send(&Request::Exit { status })
+            }
+            other => bail!("systemctl {other}: there is no such command"),
+        }
+    }
+
+    fn full_names(&self) -> Vec<String> {
+        self.names.iter().map(|name| crate::ctl::full_name(name)).collect()
+    }
+
+    fn send(&self, request: &Request) -> anyhow::Result<ExitCode> {
+        self.supervisor().connect()?.all(request)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn is_failed(&self, units: &show::Units) -> anyhow::Result<ExitCode> {
+        let statuses = show::ask(units)?;
+        if !self.quiet {
+            statuses.iter().for_each(|status| println!("{}", status.listed.active));
+        }
+        let failed = statuses.iter().any(|status| status.listed.active == "failed");
+        Ok(if failed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn is_running(&self) -> anyhow::Result<ExitCode> {
+        let state =
+            match self.supervisor().connect().and_then(|mut client| Ok(client.all(&Request::Manager)?)) {
+                Ok(replies) => replies.into_iter().find_map(|reply| match reply {
+                    Reply::Manager(manager) => Some(manager.state),
+                    _ => None,
+                }),
+                Err(_) => None,
+            };
+        let state = state.unwrap_or_else(|| "offline".to_owned());
+        if !self.quiet {
+            println!("{state}");
+        }
+        Ok(if state == "running" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Lines that scripts cut into columns, without marks or headings.
+    fn list_units(&self) -> anyhow::Result<ExitCode> {
+        let list = show::List::new(self.names.clone(), self.all, self.failed, self.supervisor());
+        let mut units = show::listed(&list)?;
+        units.retain(|unit| {
+            let kind = unit.unit.rsplit('.').next().unwrap_or_default();
+            let is = |list: &[String], words: &[&str]| {
+                list.is_empty() || list.iter().any(|wanted| words.contains(&wanted.as_str()))
+            };
+            is(&self.kinds, &[kind, &unit.load]) && is(&self.state, &[&unit.active, &unit.sub, &unit.load])
+        });
+        if !self.no_legend {
+            println!("UNIT LOAD ACTIVE SUB DESCRIPTION");
+        }
+        for unit in &units {
+            println!("{} {} {} {} {}", unit.unit, unit.load, unit.active, unit.sub, unit.description);
+        }
+        if !self.no_legend {
+            println!("\n{} loaded units listed.", units.len());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
