@@ -53,7 +53,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if pid1::is_first() {
         pid1::begin();
     }
-    let builtin = write_builtin(&arguments.runtime)
+    // Only what is first, and has the system's own units, is a system that boots.
+    let whole = pid1::is_first() && arguments.path.is_empty();
+    let builtin = write_builtin(&arguments.runtime, whole)
         .with_context(|| format!("cannot write units below {}", arguments.runtime.display()))?;
     let search = match arguments.path.as_slice() {
         [] => SearchPath::system(),

@@ -266,29 +266,17 @@ fn who_does_not_end_is_killed_and_who_crashes_comes_back() {
     assert_eq!((&*status.listed.active, &*status.result, status.processes.len()), ("failed", "timeout", 0));
 }
 
-/// A condition that does not hold leaves a unit as it is, and is no failure; an assertion fails it.
+/// The units that set a system up, and empty `/tmp` for that, are not there for who brings units of its own.
 #[test]
-fn conditions_are_tested_before_a_start() {
-    if !may_run("conditions_are_tested_before_a_start") {
+fn a_supervisor_with_its_own_units_sets_nothing_up() {
+    if !may_run("a_supervisor_with_its_own_units_sets_nothing_up") {
         return;
     }
-    let service = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
-    let with = |condition: &str| format!("[Unit]\n{condition}\n{service}");
-    let (skipped, refused, met) = (
-        with("ConditionPathExists=DIR/gone"),
-        with("AssertPathExists=DIR/gone"),
-        with("ConditionPathExists=!DIR/gone"),
-    );
-    let units = [("skipped.service", &*skipped), ("refused.service", &*refused), ("met.service", &*met)];
-    let init = Init::boot("met.service skipped.service", &units);
-    init.wait_for("met.service", State::Active);
-    init.wait_for("skipped.service", State::Inactive);
-    assert_eq!(init.act(Verb::Start, "skipped.service"), JobOutcome::Skipped);
-    assert_eq!(init.act(Verb::Start, "refused.service"), JobOutcome::Failed);
-    fs::write(init.path("gone"), "").unwrap();
-    assert_eq!(init.act(Verb::Start, "skipped.service"), JobOutcome::Done);
-    assert_eq!(init.act(Verb::Start, "refused.service"), JobOutcome::Done);
-    init.wait_for("refused.service", State::Active);
+    let init = Init::boot("basic.target", &[]);
+    init.wait_for("sysinit.target", State::Active);
+    for unit in ["perigee-tmpfiles.service", "perigee-sysusers.service"] {
+        assert_eq!(init.status(unit).listed.load, "not-found", "{unit}");
+    }
 }
 
 #[test]

@@ -52,15 +52,19 @@ const UNITS: [(&str, &str); 32] = units![
 /// The station, as packages bring it too; nothing wants it until it is enabled.
 const STATION: &str = include_str!("../../../../../packaging/perigee.service");
 
-/// Writes them, and gives their folder. `PERIGEE` in them becomes the path of this program.
+/// Those that set a system up: they empty `/tmp`, among other things, and are for the boot of a whole system only.
+const SETUP: [&str; 2] = ["perigee-sysusers.service", "perigee-tmpfiles.service"];
+
+/// Writes them, and gives their folder. `PERIGEE` in them becomes the path of this program. With `whole` the units that
+/// set the system up are among them.
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn write_builtin(runtime: &Path) -> io::Result<PathBuf> {
+pub fn write_builtin(runtime: &Path, whole: bool) -> io::Result<PathBuf> {
     let folder = runtime.join("units");
     fs::create_dir_all(&folder)?;
     let program = std::env::current_exe()?.display().to_string();
-    for (name, text) in UNITS {
+    for (name, text) in UNITS.into_iter().filter(|(name, _)| whole || !SETUP.contains(name)) {
         fs::write(folder.join(name), text.replace("PERIGEE", &program))?;
     }
     fs::write(folder.join("perigee.service"), STATION.replace("/usr/bin/perigee", &program))?;

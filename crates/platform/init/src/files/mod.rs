@@ -6,8 +6,10 @@ mod host;
 mod implicit;
 pub mod install;
 mod load;
+mod sysv;
 
 pub use builtin::write_builtin;
 pub use find::{Files, FindError, SYSTEM_FOLDERS, SearchPath};
 pub use host::host;
 pub use load::{Loaded, load};
+pub use sysv::{SYSV_FOLDER, generate_sysv};

@@ -1,6 +1,7 @@
 //! The units that are loaded, and what each of them is at work.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::runner::RunnerWork;
 use super::service::ServiceWork;
 use super::triggers::socket_work;
 use super::{BeginError, Supervisor};
-use crate::files::{FindError, load};
+use crate::files::{FindError, SYSV_FOLDER, generate_sysv, load};
 use crate::trigger::mount::{Mount, Swap};
 use crate::trigger::path::Paths;
 use crate::trigger::socket::Sockets;
@@ -216,6 +217,7 @@ impl Supervisor {
 
     /// Reads every loaded unit anew; those whose files have gone stay until they are down.
     pub(super) fn reload_all(&mut self) {
+        self.take_scripts();
         let names: Vec<UnitName> =
             self.machine.units().map(|unit| self.table.get(unit).unit.name.clone()).collect();
         for name in names {
@@ -225,8 +227,22 @@ impl Supervisor {
         self.limit_anew();
     }
 
+    /// Makes units of the scripts in `/etc/init.d`, where the machine's own units are looked for; and a folder by which
+    /// scripts of packages see that there is someone who runs units, sd_booted(3).
+    fn take_scripts(&mut self) {
+        let whole = self.settings.search.folders().iter().any(|folder| folder == Path::new(SYSV_FOLDER));
+        if !self.settings.is_first || !whole {
+            return;
+        }
+        let made = std::fs::create_dir_all("/run/systemd/system").and_then(|()| generate_sysv(Path::new("/")));
+        if let Err(error) = made {
+            self.tell(&format!("cannot make units of the scripts in /etc/init.d: {error}"));
+        }
+    }
+
     /// Loads the first unit, and asks for it.
     pub(super) fn boot(&mut self, target: &UnitName) -> Result<(), BeginError> {
+        self.take_scripts();
         let unit = self.load(target).map_err(|source| BeginError::Target { unit: target.clone(), source })?;
         self.see_mounts();
         if let Err(why) = self.machine.request(perigee_units::machine::Verb::Start, unit, super::now()) {

@@ -38,7 +38,10 @@ pub(super) enum Entry {
 
 impl Layout {
     pub(super) fn new(root: PathBuf) -> Layout {
-        let folders = crate::files::SYSTEM_FOLDERS.map(str::to_owned).to_vec();
+        // A supervisor that runs has units of its own, behind all others.
+        let own = ["/run/perigee/generated", "/run/perigee/units"];
+        let folders = crate::files::SYSTEM_FOLDERS.iter().chain(&own);
+        let folders = folders.map(|folder| (*folder).to_owned()).collect();
         Layout { root, folders }
     }
 

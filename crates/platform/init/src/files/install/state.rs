@@ -155,7 +155,7 @@ impl Installation {
             if found.enabled && folder == PERSISTENT {
                 return Ok(Some(State::Enabled));
             }
-            let runtime = folder.starts_with("/run/");
+            let runtime = folder.starts_with("/run/systemd/");
             at_runtime |= found.enabled && runtime;
             at_all |= found.enabled && !runtime;
             same_name |= found.same_name && folder == PERSISTENT;
