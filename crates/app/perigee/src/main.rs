@@ -24,8 +24,11 @@ use clap::Parser;
 
 use crate::cli::Verb;
 
+/// What the program does by another name.
+type Called = fn() -> anyhow::Result<ExitCode>;
+
 /// Other names of this program.
-const NAMES: [(&str, fn() -> anyhow::Result<ExitCode>); 6] = [
+const NAMES: [(&str, Called); 6] = [
     ("systemctl", systemctl::called),
     ("systemd-tmpfiles", setup::called_tmpfiles),
     ("systemd-sysusers", setup::called_sysusers),

@@ -234,7 +234,8 @@ impl Supervisor {
         if !self.settings.is_first || !whole {
             return;
         }
-        let made = std::fs::create_dir_all("/run/systemd/system").and_then(|()| generate_sysv(Path::new("/")));
+        let made =
+            std::fs::create_dir_all("/run/systemd/system").and_then(|()| generate_sysv(Path::new("/")));
         if let Err(error) = made {
             self.tell(&format!("cannot make units of the scripts in /etc/init.d: {error}"));
         }
