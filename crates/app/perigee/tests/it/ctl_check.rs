@@ -18,7 +18,7 @@ fn text(octets: &[u8]) -> String {
 #[test]
 fn a_line_for_each_directive() {
     let folder = tempfile::tempdir().unwrap();
-    let unit = "[Unit]\nDescription=Beacon\n\n[Service]\nExecStart=/usr/bin/beacon \\\n  --band %i\nExecStrat=/bin/x\nRestartSec=soon\nPrivateNetwork=yes\n";
+    let unit = "[Unit]\nDescription=Beacon\n\n[Service]\nExecStart=/usr/bin/beacon \\\n  --band %i\nExecStrat=/bin/x\nRestartSec=soon\nRootImage=/x.img\n";
     fs::write(folder.path().join("beacon@.service"), unit).unwrap();
     fs::write(folder.path().join("idle.target"), "[Unit]\nDescription=Nothing\n").unwrap();
     let output = check(folder.path(), &["./beacon@.service"]);
@@ -28,7 +28,7 @@ fn a_line_for_each_directive() {
         |line: &str| assert!(said.lines().any(|said| said.starts_with(line)), "{line} is not in\n{said}");
     has("./beacon@.service:7: ExecStrat=: there is no such directive in [Service]; is it ExecStart=?");
     has("./beacon@.service:8: RestartSec=: `soon` is not a time span");
-    has("./beacon@.service:9: PrivateNetwork=: not carried out: ");
+    has("./beacon@.service:9: RootImage=: not carried out: ");
     assert!(!said.contains(":2: "), "a description is carried out by being shown");
     // By name, for programs, and strictly.
     let output = check(folder.path(), &["--path", ".", "--json", "--strict", "beacon@ka"]);
