@@ -18,7 +18,8 @@ pub struct Snapshot {
     /// What it is doing.
     pub state: State,
     /// What it is doing, more exactly: `start-pre`, `running`, `auto-restart`.
-    pub phase: &'static str,
+    #[serde(serialize_with = "text")]
+    pub phase: Arc<str>,
     /// Why it came into its state; none as long as it never had another one.
     pub cause: Option<Cause>,
     /// How it has ended last.
@@ -52,7 +53,7 @@ impl Snapshot {
             name: Arc::from(name),
             description: Arc::from(""),
             state: State::Inactive,
-            phase: "dead",
+            phase: Arc::from("dead"),
             cause: None,
             outcome: Outcome::Success,
             since: Duration::ZERO,

@@ -224,8 +224,9 @@ impl Supervisor {
         self.live(unit);
     }
 
-    /// Keeps what the next supervisor must know of a unit.
+    /// Tells what has changed in a unit, and keeps what the next supervisor must know of it.
     pub(super) fn remember(&mut self, unit: UnitId) {
+        self.publish_details(unit);
         let Some(records) = &mut self.estate.records else { return };
         let name = self.machine.name(unit);
         let state = self.machine.state(unit);

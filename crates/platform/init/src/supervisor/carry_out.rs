@@ -64,6 +64,7 @@ impl Supervisor {
                 self.tell_bus(&change);
                 self.tell_triggers(&change);
                 self.remember(change.unit);
+                self.publish(&change);
                 self.changed(change);
             }
             Effect::JobDone(id, unit, verb, outcome) => self.job_done(id, unit, verb, outcome),

@@ -146,6 +146,9 @@ impl Supervisor {
         if self.log.config.is_some() {
             self.record_of(unit, &name, priority, text);
         }
+        if priority <= Priority::WARNING {
+            self.publish_note(unit, priority, text);
+        }
         if priority <= Priority::WARNING || unit.is_none() {
             let about = if name.is_empty() { String::new() } else { format!("{name}: ") };
             self.tell(&format!("{about}{text}"));

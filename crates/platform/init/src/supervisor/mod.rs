@@ -15,6 +15,7 @@ mod logging;
 mod mounts;
 mod notify;
 mod processes;
+mod publish;
 mod report;
 mod requests;
 mod runner;
@@ -49,6 +50,7 @@ use handover::Handover;
 use logging::Log;
 use notify::NotifySocket;
 use processes::Processes;
+use publish::Publishing;
 use requests::History;
 use runner::Brigade;
 use shutdown::Stopping;
@@ -152,6 +154,7 @@ pub struct Supervisor {
     mounts: MountTable,
     history: History,
     estate: Estate,
+    publishing: Publishing,
     /// Standard input, and the output of whatever nobody listens to.
     null: Option<std::fs::File>,
     stopping: Option<Stopping>,
@@ -230,6 +233,7 @@ impl Supervisor {
             idle: BTreeMap::new(),
             history: History::default(),
             estate: Estate::default(),
+            publishing: Publishing::new(),
             null,
             stopping: None,
             began: now(),

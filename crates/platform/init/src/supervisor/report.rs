@@ -56,7 +56,7 @@ impl Supervisor {
     }
 
     /// The state in the words of the unit's kind.
-    fn sub(&self, unit: UnitId) -> String {
+    pub(super) fn sub(&self, unit: UnitId) -> String {
         let state = self.machine.state(unit);
         let loaded = self.table.get(unit);
         match &loaded.work {
@@ -193,7 +193,7 @@ impl Supervisor {
     }
 }
 
-fn description(unit: &Unit) -> String {
+pub(super) fn description(unit: &Unit) -> String {
     match unit.last("Unit", "Description") {
         Some(Value::Text(text)) => text.clone(),
         _ => unit.name.to_string(),

@@ -203,6 +203,7 @@ impl Supervisor {
                     if let Work::Runner(work) = &mut self.table.get_mut(unit).work {
                         work.status = text;
                     }
+                    self.publish_details(unit);
                 }
                 Err(TryRecvError::Empty) => return,
                 // Nobody is left who could say what became of its units.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use perigee_init::center::{Center, Item, KEPT, What};
 use perigee_init::control::{Client, ListedUnit, Reply, Request, UnitStatus};
 use perigee_init::files::SearchPath;
 use perigee_init::supervisor::{Brought, Ending, Reports, Runner, Settings, Supervisor};
@@ -64,6 +65,7 @@ struct Program {
     runtime: tempfile::TempDir,
     reports: Reports,
     diary: Diary,
+    center: Center,
     thread: JoinHandle<Ending>,
 }
 
@@ -109,8 +111,9 @@ impl Program {
         let reports = supervisor
             .bring(units.collect(), |reports| Box::new(Willing { reports, diary: Arc::clone(&diary) }))
             .unwrap();
+        let center = supervisor.center();
         let thread = std::thread::spawn(move || supervisor.run().unwrap());
-        let program = Program { runtime, reports, diary, thread };
+        let program = Program { runtime, reports, diary, center, thread };
         program.until("station.target", |unit| unit.active == "active");
         program
     }
@@ -166,6 +169,40 @@ impl Program {
         assert_eq!(self.thread.join().unwrap(), Ending::Exit(0));
         std::mem::take(&mut *self.diary.lock().unwrap())
     }
+}
+
+/// Other threads of the program read what its units do without asking the supervisor.
+#[test]
+fn the_state_centre_follows_the_units() {
+    let program = Program::begin();
+    let mut watch = program.center.watch(1).bounded(KEPT);
+    let mut states = std::collections::BTreeMap::new();
+    let mut told = 0;
+    let mut follow = |until: State| {
+        loop {
+            let Some(Item::Event(event)) = watch.next(Duration::from_secs(10)) else { panic!("{states:?}") };
+            told += 1;
+            assert_eq!(event.sequence, told);
+            if let (What::Changed { from, to, .. }, Some(unit)) = (&event.what, &event.unit) {
+                let before = states.insert(unit.to_string(), *to).unwrap_or(State::Inactive);
+                assert_eq!(before, *from, "{unit}");
+                if &**unit == "wave.task" && *to == until {
+                    break;
+                }
+            }
+        }
+    };
+    follow(State::Active);
+    let unit = program.center.unit("wave.task").unwrap();
+    assert_eq!(
+        (unit.snapshot().state, unit.snapshot().description.as_ref()),
+        (State::Active, "100  of wave.task")
+    );
+    assert_eq!(program.center.units(), program.list().len());
+    assert_eq!(program.act(Verb::Stop, "wave.task"), JobOutcome::Done);
+    follow(State::Inactive);
+    assert!(unit.look(|unit| unit.state == State::Inactive && unit.sequence <= program.center.sequence()));
+    program.end();
 }
 
 #[test]
