@@ -42,11 +42,13 @@ impl Machine {
                 !given_up && self.job_of(*other).is_some_and(super::Job::stops)
             });
         }
-        let waits_for =
-            after.iter().find(|other| self.job_of(**other).is_some_and(super::Job::starts)).copied();
-        if waits_for.is_some() {
+        let begin = job.looked_at.min(after.len());
+        let mut places = (begin..after.len()).chain(0..begin);
+        let waits = places.find(|place| self.job_of(after[*place]).is_some_and(super::Job::starts));
+        if let Some(place) = waits {
+            let waits_for = Some(after[place]);
             if let Some(job) = self.jobs.get_mut(&id) {
-                job.waits_for = waits_for;
+                (job.waits_for, job.looked_at) = (waits_for, place);
             }
             return false;
         }

@@ -45,11 +45,12 @@ impl Graph {
         graph
     }
 
+    /// Units are added one after the other, so that the last unit of the other's list tells whether it is there.
     fn add(&mut self, unit: UnitId, relation: Relation, other: UnitId) {
-        let to = &mut self.forward[unit.index()][relation as usize];
-        if !to.contains(&other) {
-            to.push(other);
-            self.backward[other.index()][relation as usize].push(unit);
+        let from = &mut self.backward[other.index()][relation as usize];
+        if from.last() != Some(&unit) {
+            from.push(unit);
+            self.forward[unit.index()][relation as usize].push(other);
         }
     }
 

@@ -54,6 +54,8 @@ pub(super) struct Job {
     pub(super) deadline: Option<Duration>,
     /// A unit after which it comes, and whose start it has waited for when it was looked at last.
     pub(super) waits_for: Option<UnitId>,
+    /// Where that one stands among those after which it comes; the search goes on from there.
+    pub(super) looked_at: usize,
 }
 
 impl Job {

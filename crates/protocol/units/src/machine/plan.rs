@@ -195,7 +195,7 @@ impl Machine {
         let waits = entry.restart_at.is_some() || entry.waits;
         let running = verb == Verb::Start && entry.state == State::Activating && !waits;
         let deadline = entry.spec.job_timeout.map(|timeout| self.now.saturating_add(timeout));
-        self.jobs.insert(id, Job { id, unit, verb, running, deadline, waits_for: None });
+        self.jobs.insert(id, Job { id, unit, verb, running, deadline, waits_for: None, looked_at: 0 });
         self.look_again(unit);
         id
     }

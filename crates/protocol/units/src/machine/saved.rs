@@ -51,7 +51,7 @@ impl Machine {
         let jobs = saved
             .jobs
             .into_iter()
-            .filter_map(|job| Some(Job { unit: here(job.unit)?, waits_for: None, ..job }));
+            .filter_map(|job| Some(Job { unit: here(job.unit)?, waits_for: None, looked_at: 0, ..job }));
         self.jobs = jobs.map(|job| (job.id, job)).collect();
         self.last_job = saved.last_job;
         self.sequence = saved.sequence;
