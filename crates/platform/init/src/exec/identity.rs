@@ -129,7 +129,6 @@ fn take(name: &str, held: &mut Option<(u32, Flock<File>)>) -> Result<u32, ExecEr
         return Ok(*uid);
     }
     let folder = |source| ExecError::Folder { path: LOCKS.to_owned(), directive: "DynamicUser", source };
-    DirBuilder::new().recursive(true).mode(0o755).create(LOCKS).map_err(folder)?;
     let count = PASSING.end() - PASSING.start() + 1;
     let owner = fs::metadata(format!("/var/lib/private/{name}")).ok().map(|metadata| metadata.uid());
     let first = owner.filter(|uid| PASSING.contains(uid));
@@ -140,14 +139,29 @@ fn take(name: &str, held: &mut Option<(u32, Flock<File>)>) -> Result<u32, ExecEr
         if used.users.iter().any(|user| user.uid == uid) || used.groups.iter().any(|group| group.gid == uid) {
             continue;
         }
-        let path = Path::new(LOCKS).join(uid.to_string());
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-        if let Ok(lock) = Flock::lock(file.map_err(folder)?, FlockArg::LockExclusiveNonblock) {
+        if let Some(lock) = lock(uid).map_err(folder)? {
             *held = Some((uid, lock));
             return Ok(uid);
         }
     }
     Err(ExecError::NoFreeUser)
+}
+
+/// The number, unless somebody has it.
+fn lock(uid: u32) -> std::io::Result<Option<Flock<File>>> {
+    DirBuilder::new().recursive(true).mode(0o755).create(LOCKS)?;
+    let path = Path::new(LOCKS).join(uid.to_string());
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    Ok(Flock::lock(file, FlockArg::LockExclusiveNonblock).ok())
+}
+
+/// The number that a process runs with, locked again.
+pub(super) fn held_by(pid: i32) -> Option<(u32, Flock<File>)> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let uid =
+        status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())?;
+    let lock = PASSING.contains(&uid).then(|| lock(uid).ok().flatten())??;
+    Some((uid, lock))
 }
 
 #[cfg(test)]

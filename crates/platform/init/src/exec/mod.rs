@@ -228,6 +228,19 @@ impl Context {
         })
     }
 
+    /// Takes over a run that another supervisor has begun, from what its main process shows: the number of a user that
+    /// passes is locked again, and the temporary files are known again, so that they are removed in the end. Where this
+    /// one has begun the run nothing is done.
+    pub fn resume(&self, main: i32) {
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.settings.who.passing && run.user.is_none() {
+            run.user = identity::held_by(main);
+        }
+        if self.settings.namespaces.tmp && run.tmp.is_none() {
+            run.tmp = temporary::used_by(main, &self.settings.name);
+        }
+    }
+
     /// Removes what was only for the time of the run: folders in `/run`, temporary files of its own, the number of a
     /// user that passes.
     pub fn clean(&self) {

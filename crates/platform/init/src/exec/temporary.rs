@@ -32,6 +32,23 @@ fn make_in(base: &str, unit: &str) -> io::Result<PathBuf> {
     Ok(inner)
 }
 
+/// Those that a process of the unit uses, from its mounts.
+pub(super) fn used_by(pid: i32, unit: &str) -> Option<[PathBuf; 2]> {
+    let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
+    let begin = format!("perigee-private-{unit}-");
+    let on = |base: &str| {
+        // What is mounted stands there as a path of its file system, which may begin below the base.
+        let root = mounts.lines().rev().find_map(|line| {
+            let fields: Vec<_> = line.split(' ').collect();
+            (fields.get(4) == Some(&base)).then(|| fields[3].to_owned())
+        })?;
+        let outer = Path::new(&root).parent()?.file_name()?.to_str()?;
+        let path = Path::new(base).join(outer).join("tmp");
+        (outer.starts_with(&begin) && path.is_dir()).then_some(path)
+    };
+    Some([on("/tmp")?, on("/var/tmp")?])
+}
+
 /// Removes them with all that is in them.
 pub(super) fn remove(folders: &[PathBuf]) {
     for outer in folders.iter().filter_map(|inner| inner.parent()) {

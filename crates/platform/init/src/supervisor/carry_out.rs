@@ -147,6 +147,7 @@ impl Supervisor {
 
     /// Carries out what the life of a service asks for.
     pub(super) fn live(&mut self, unit: UnitId) {
+        let mut dead = false;
         while let Some(action) = self.table.service(unit).and_then(|service| service.life.action()) {
             match action {
                 Action::Spawn(role, exec, place) => {
@@ -161,14 +162,17 @@ impl Supervisor {
                     self.machine.event(unit, event, now());
                 }
                 Action::Phase(phase) => {
-                    if phase == Phase::Dead {
-                        self.clean(unit);
-                    } else {
+                    dead = phase == Phase::Dead;
+                    if !dead {
                         self.remember(unit);
                     }
                 }
                 Action::Watchdog(_) => {}
             }
+        }
+        // Whether it comes back, and what stays for that, is known only when its end is told.
+        if dead {
+            self.clean(unit);
         }
     }
 }

@@ -9,7 +9,7 @@ use perigee_cgroup::{Group, Watch};
 use perigee_journal::Priority;
 use perigee_process::pidfd;
 use perigee_process::wait::Exit;
-use perigee_units::machine::{Event, Outcome, State, UnitId};
+use perigee_units::machine::{Event, Outcome, State, UnitId, Verb};
 use perigee_units::service::{Exec, Life, Phase, Role, Service, Type};
 use perigee_units::unit::{Unit, Value};
 use perigee_units::value::Signal;
@@ -371,6 +371,9 @@ impl Supervisor {
         let Some(service) = self.table.service(unit) else { return };
         let held = |pid: Option<u32>| pid.and_then(|pid| Some((pid, pidfd::open(pid as i32).ok()?)));
         (service.main, service.control) = (held(service.life.main()), held(service.life.control()));
+        if let Some((main, _)) = service.main {
+            service.context.resume(main as i32);
+        }
     }
 
     /// Whether a process is one of the unit's.
@@ -404,10 +407,16 @@ impl Supervisor {
     pub(super) fn clean(&mut self, unit: UnitId) {
         self.emptying.remove(&unit);
         self.seeking.remove(&unit);
+        let asked =
+            self.machine.job(unit).is_some_and(|(_, verb)| matches!(verb, Verb::Start | Verb::Restart));
+        let comes_back = asked || self.machine.restart_at(unit).is_some();
         let Some(service) = self.table.service(unit) else { return };
         (service.main, service.control, service.prepared) = (None, None, None);
         service.output = None;
-        service.context.clean();
+        match comes_back {
+            true => service.context.clean_for_restart(),
+            false => service.context.clean(),
+        }
         self.leave_group(unit);
     }
 }

@@ -1,5 +1,7 @@
 //! Users, groups and capabilities.
 
+use perigee_init::exec::Attach;
+
 use super::{check, context, is_root, refused, run, run_as, shell, status};
 use perigee_units::unit::Privileges;
 
@@ -96,4 +98,47 @@ fn a_user_who_passes() {
     assert!(!std::path::Path::new("/run").join(&name).exists());
     std::fs::remove_file(format!("/var/lib/{name}")).unwrap();
     std::fs::remove_dir_all(format!("/var/lib/private/{name}")).unwrap();
+}
+
+/// A supervisor that comes back finds the number taken, and the temporary files, by the process that has them.
+#[test]
+fn a_run_is_taken_over() {
+    if !is_root("a_run_is_taken_over") {
+        return;
+    }
+    let name = format!("perigee-over-{}.service", std::process::id());
+    let spawned = |context: &perigee_init::exec::Context| {
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null").unwrap();
+        let fd = std::os::fd::AsFd::as_fd(&null);
+        let attach = Attach { stdin: fd, stdout: fd, stderr: fd, listen: &[], variables: &[], group: None };
+        let prepared = context.prepare().unwrap();
+        prepared.spawn(&shell("exec sleep 100", Privileges::Unit), &attach).unwrap()
+    };
+    let folders = || {
+        let entries = std::fs::read_dir("/tmp").unwrap().flatten();
+        let begin = format!("perigee-private-{name}-");
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&begin)).count()
+    };
+    let uid = |pid: i32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        status.lines().find(|line| line.starts_with("Uid:")).unwrap().to_owned()
+    };
+    let first = context(&name, "DynamicUser=yes");
+    let child = spawned(&first);
+    // The first one is gone, with all that it knew.
+    drop(first);
+    let second = context(&name, "DynamicUser=yes");
+    second.resume(child.pid);
+    assert_eq!(folders(), 1);
+    // Another one of the same name would have the same number, were it free.
+    let other = context(&name, "DynamicUser=yes\nPrivateTmp=no");
+    let another = spawned(&other);
+    assert_ne!(uid(child.pid), uid(another.pid));
+    for child in [&child, &another] {
+        perigee_process::pidfd::signal(std::os::fd::AsFd::as_fd(&child.pidfd), 9).unwrap();
+        perigee_process::wait::wait_for(std::os::fd::AsFd::as_fd(&child.pidfd)).unwrap();
+    }
+    other.clean();
+    second.clean();
+    assert_eq!(folders(), 0);
 }
