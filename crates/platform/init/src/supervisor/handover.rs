@@ -271,7 +271,7 @@ impl Supervisor {
             _ if state.is_down() => {}
             // What could not be taken up begins anew.
             Work::Timer if self.timers.get(&self.table.get(unit).unit.name).is_none() => {
-                self.start_timer(unit)
+                self.start_timer(unit);
             }
             Work::Timer => self.wait_for_timers(),
             Work::Path(_) => self.start_paths(unit),

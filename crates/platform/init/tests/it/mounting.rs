@@ -274,3 +274,50 @@ fn services_get_their_sockets_as_they_ask_for_them() {
     init.act(Verb::Start, "b.service");
     assert_eq!(told("b"), ("1 web".to_owned(), true));
 }
+
+#[test]
+fn paths_and_those_who_uphold_start_services() {
+    let Some(init) = Init::begin("paths_and_those_who_uphold_start_services", &[]) else { return };
+    let write = |name: &str, text: &str| {
+        fs::write(init.folder.path().join(name), format!("[Unit]\nDefaultDependencies=no\n{text}")).unwrap();
+    };
+    // A spool: the service empties it, and is started again for the next job only.
+    let spool = init.at("spool");
+    write("spool.path", &format!("[Path]\nDirectoryNotEmpty={spool}\nMakeDirectory=yes\n"));
+    write(
+        "spool.service",
+        &format!(
+            "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo run >> {}; rm -f {spool}/*'\n",
+            init.at("runs")
+        ),
+    );
+    let runs = || fs::read_to_string(init.at("runs")).unwrap_or_default().lines().count();
+    init.act(Verb::Start, "spool.path");
+    for job in 1..=3 {
+        fs::write(Path::new(&spool).join("job"), "x").unwrap();
+        init.until("the spool is emptied", || {
+            (runs() == job && !Path::new(&spool).join("job").exists()).then_some(())
+        });
+    }
+    init.until("it waits again", || (init.status("spool.path").listed.sub == "waiting").then_some(()));
+    init.act(Verb::Stop, "spool.path");
+    fs::write(Path::new(&spool).join("job"), "x").unwrap();
+    // What stays true ends at a limit, and not never.
+    write("always.path", &format!("[Path]\nPathExists={spool}\nTriggerLimitBurst=4\n"));
+    write("always.service", "StartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart=/bin/true\n");
+    init.act(Verb::Start, "always.path");
+    init.until("it has failed", || (init.status("always.path").listed.active == "failed").then_some(()));
+    // One that is upheld comes back, whatever takes it down, until nobody upholds it.
+    write("keeper.target", "Upholds=kept.service\n");
+    write("kept.service", "[Service]\nExecStart=/bin/sleep 1000\n");
+    init.act(Verb::Start, "keeper.target");
+    let pid = || init.status("kept.service").main_pid;
+    let first = init.until("it is upheld", pid);
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(first as i32), nix::sys::signal::Signal::SIGKILL)
+        .unwrap();
+    init.until("it is back", || pid().filter(|pid| *pid != first));
+    init.act(Verb::Stop, "keeper.target");
+    init.act(Verb::Stop, "kept.service");
+    assert_eq!(init.status("kept.service").listed.active, "inactive");
+    assert_eq!(runs(), 3);
+}
