@@ -19,6 +19,7 @@ const DESCRIPTORS: u32 = u32::MAX - 1;
 const CAPABILITIES: u32 = 64;
 
 /// What the parent prepared. It changes nothing of it while the child has not left its memory.
+#[derive(Clone)]
 pub(crate) struct Plan<'a> {
     pub(crate) programs: &'a [CString],
     /// Ends in a null.
@@ -30,6 +31,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) steps: &'a [Planned],
     pub(crate) descriptors_first: bool,
     pub(crate) moves: Vec<(i32, i32)>,
+    /// The table of descriptors is the parent's until the child takes a copy of what is below this.
+    pub(crate) own_table_below: Option<i32>,
     /// Descriptors below this stay open.
     pub(crate) kept: usize,
     pub(crate) report: &'a Report,
@@ -273,6 +276,16 @@ fn take(step: &Step, plan: &Plan<'_>) -> Result<(), i32> {
 }
 
 fn place_descriptors(plan: &Plan<'_>) -> Result<(), i32> {
+    if let Some(below) = plan.own_table_below {
+        let unshare = libc::CLOSE_RANGE_UNSHARE as usize;
+        match numbers(libc::SYS_close_range, [below as usize, u32::MAX as usize, unshare]) {
+            // Before 5.9: all of the table, which is right too.
+            Err(libc::ENOSYS | libc::EINVAL | libc::EPERM) => {
+                numbers(libc::SYS_unshare, [libc::CLONE_FILES as usize])?;
+            }
+            taken => taken?,
+        }
+    }
     for (from, to) in &plan.moves {
         let kept = (*to as usize) < plan.kept;
         if from == to {

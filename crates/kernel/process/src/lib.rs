@@ -14,6 +14,7 @@
 mod child;
 mod launch;
 mod make;
+mod pad;
 pub mod pidfd;
 mod raw;
 pub mod signals;

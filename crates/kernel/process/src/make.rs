@@ -16,8 +16,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::child::{self, EXEC, Plan};
 use crate::launch::{At, Launch, SpawnError, Spawned};
+use crate::pad::Placed;
 use crate::stack::{PID_VARIABLE, Stack};
-use crate::{Step, pidfd, raw, wait};
+use crate::{Step, pad, pidfd, raw, wait};
 
 /// Of clone3(2) alone; the C library's constant is too narrow for it.
 const CLONE_INTO_CGROUP: u64 = 1 << 33;
@@ -37,7 +38,12 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> Result<Spawned, SpawnError> {
     }
     environment.push(ptr::null());
     let arguments = launch.arguments.iter().map(|argument: &CString| argument.as_ptr());
-    let (moves, above) = moves(&launch.descriptors);
+    let copies = launch.own_memory || launch.steps.iter().any(|planned| planned.step.needs_own_memory());
+    let placed = if copies { None } else { pad::place(&launch.descriptors) };
+    let (moves, above) = match &placed {
+        Some(placed) => moves(&placed.descriptors()),
+        None => moves(&launch.descriptors),
+    };
     let plan = Plan {
         programs: &launch.programs,
         arguments: arguments.chain([ptr::null()]).collect(),
@@ -46,15 +52,18 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> Result<Spawned, SpawnError> {
         steps: &launch.steps,
         descriptors_first: !launch.steps.iter().any(|planned| matches!(planned.step, Step::Descriptors)),
         moves,
+        own_table_below: placed.as_ref().map(Placed::above),
         kept: launch.descriptors.len(),
         report: stack.report(),
     };
-    let copies = launch.own_memory || launch.steps.iter().any(|planned| planned.step.needs_own_memory());
     let made = with_signals_blocked(|| {
         let made = if copies { Err(Errno::ENOSYS) } else { sharing(&plan, &stack, launch.group) };
         match made {
             // A sandbox that does not know clone3(2) answers so, too.
-            Err(Errno::ENOSYS | Errno::EPERM) => copying(&plan, launch.group, above),
+            Err(Errno::ENOSYS | Errno::EPERM) => {
+                let plan = Plan { own_table_below: None, ..plan.clone() };
+                copying(&plan, launch.group, above)
+            }
             made => made,
         }
     });
@@ -67,7 +76,7 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> Result<Spawned, SpawnError> {
                 if !child.wait(&plan, LAST_WAIT) {
                     // It hangs in a system call, and dies when that ends. Until then the stack is in use.
                     let at = plan.at();
-                    std::mem::forget(stack);
+                    std::mem::forget((stack, placed));
                     return Err(SpawnError::Hung { at });
                 }
             }
@@ -150,7 +159,9 @@ fn sharing(plan: &Plan<'_>, stack: &Stack, group: Option<BorrowedFd<'_>>) -> Res
     let (low, length) = stack.range();
     let mut pidfd: libc::c_int = -1;
     let alive = plan.report.alive.as_ptr();
-    let flags = libc::CLONE_VM | libc::CLONE_PIDFD | libc::CLONE_CHILD_CLEARTID;
+    // What the child does to its descriptors it does to a table of its own, see `child::place_descriptors`.
+    let files = if plan.own_table_below.is_some() { libc::CLONE_FILES } else { 0 };
+    let flags = libc::CLONE_VM | libc::CLONE_PIDFD | libc::CLONE_CHILD_CLEARTID | files;
     let arguments = libc::clone_args {
         stack: low as u64,
         stack_size: length as u64,

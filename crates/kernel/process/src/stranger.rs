@@ -134,9 +134,10 @@ mod tests {
             ("kill -9 $$", Exit::Signal { signal: 9, core: false }),
             ("exit 0", Exit::Code(0)),
         ] {
-            let outer = format!("sh -c 'read go; {script}' <&0 & echo $!; wait $!; echo reaped; read end");
+            let outer =
+                format!("exec 3<&0; sh -c 'read go; {script}' <&3 & echo $!; wait $!; echo reaped; read end");
             let mut shell = Command::new("/bin/sh")
-                .args(["-c", &outer.replace("<&0 &", "</proc/self/fd/0 &")])
+                .args(["-c", &outer])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()

@@ -45,8 +45,12 @@ pub fn capabilities() -> Result<(u64, u64), Errno> {
             raw::call(libc::SYS_prctl, [libc::PR_CAPBSET_READ as usize, capability as usize, 0, 0, 0, 0])
         }
     };
-    let bounding = (0..64).filter(|capability| read(*capability) == Ok(1));
-    let bounding = bounding.fold(0, |set, capability| set | 1 << capability);
+    // Nobody here takes anything out of it, so it is asked for once.
+    static BOUNDING: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    let bounding = *BOUNDING.get_or_init(|| {
+        let bounding = (0..64).filter(|capability| read(*capability) == Ok(1));
+        bounding.fold(0, |set, capability| set | 1 << capability)
+    });
     Ok((u64::from(data[0]) | u64::from(data[3]) << 32, bounding))
 }
 
