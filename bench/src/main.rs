@@ -6,6 +6,7 @@ mod chain;
 mod coding;
 mod libfec;
 mod live;
+mod logs;
 mod measure;
 mod spawn;
 mod table;
@@ -16,7 +17,7 @@ use table::Row;
 
 type Section = fn() -> anyhow::Result<Vec<Row>>;
 
-const SECTIONS: [(&str, Section); 9] = [
+const SECTIONS: [(&str, Section); 10] = [
     ("coding", coding::run),
     ("chain", chain::run),
     ("xtce", xtce::run),
@@ -26,9 +27,14 @@ const SECTIONS: [(&str, Section); 9] = [
     ("start", live::start),
     ("hold", live::hold::run),
     ("spawn", spawn::run),
+    ("logs", logs::run),
 ];
 
 fn main() -> anyhow::Result<()> {
+    // The benches of the log start this program as the log process.
+    if let Some(outcome) = logs::become_log_process() {
+        return outcome;
+    }
     let asked: Vec<String> = std::env::args().skip(1).collect();
     for name in &asked {
         anyhow::ensure!(

@@ -127,6 +127,7 @@ fn log(arguments: &Arguments) -> log::Config {
         config.syslog = Some(PathBuf::from("/run/systemd/journal/dev-log"));
         config.syslog_links = vec![PathBuf::from("/dev/log")];
         config.native = Some(PathBuf::from("/run/systemd/journal/socket"));
+        config.stdout = Some(PathBuf::from("/run/systemd/journal/stdout"));
     }
     config
 }

@@ -12,6 +12,10 @@ use crate::log::message::{Answer, Event, MOST_PACKET, Request, StreamSpec, recei
 
 /// Requests that wait for a log process that is busy or not there.
 const MOST_WAITING: usize = 4096;
+/// Octets that a unit may be ahead of the log process, counted as the kernel does: short writes count much more.
+const ROOM: usize = 256 << 10;
+/// Octets of what an event says; what is longer is cut, as a line would be.
+const MOST_MESSAGE: usize = 48 << 10;
 
 /// What the log process told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +111,8 @@ impl Client {
         let flags = SockFlag::SOCK_CLOEXEC;
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?;
         setsockopt(&ours, sockopt::PassCred, &true)?;
+        // Room for a burst, where that may be asked for; the usual room holds a few hundred short lines.
+        let _ = setsockopt(&theirs, sockopt::SndBufForce, &ROOM);
         // Whoever reads its standard output finds that nothing comes.
         shutdown(ours.as_raw_fd(), Shutdown::Write)?;
         self.last += 1;
@@ -117,8 +123,12 @@ impl Client {
         Ok((key, theirs))
     }
 
-    /// Writes a record. When too many wait the oldest are dropped, and counted.
-    pub fn record(&mut self, event: Event) {
+    /// Writes a record, of 48 KiB at most. When too many wait the oldest are dropped, and counted.
+    pub fn record(&mut self, mut event: Event) {
+        if event.message.len() > MOST_MESSAGE {
+            let end = (0..=MOST_MESSAGE).rev().find(|end| event.message.is_char_boundary(*end));
+            event.message.truncate(end.unwrap_or(0));
+        }
         self.push(Request::Record(Box::new(event)));
         self.pump();
     }

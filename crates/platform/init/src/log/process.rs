@@ -1,15 +1,16 @@
 //! The loop of the log process.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::socket::{SockType, getsockopt, sockopt};
+use nix::sys::socket::{SockType, getsockopt, setsockopt, sockopt};
 use perigee_journal::{Journal, Limiter, Now, Priority, Rate, Record, Settings, Source};
 use rustix::net::{SocketFlags, accept_with};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct Config {
     /// The socket for datagrams in journald's own protocol: /run/systemd/journal/socket.
     #[serde(default)]
     pub native: Option<PathBuf>,
+    /// The socket that processes connect their output to: /run/systemd/journal/stdout.
+    #[serde(default)]
+    pub stdout: Option<PathBuf>,
     /// Where records go that the console shows too: /dev/console.
     pub console: Option<PathBuf>,
     /// How much a unit may say by syslog, if none of its streams says otherwise.
@@ -52,6 +56,7 @@ impl Config {
             syslog: None,
             syslog_links: Vec::new(),
             native: None,
+            stdout: None,
             console: None,
             rate: Rate::default(),
             most_streams: 16_384,
@@ -64,6 +69,7 @@ const LISTENER: u64 = 1;
 const SIGNALS: u64 = 2;
 const SYSLOG: u64 = 3;
 const NATIVE: u64 = 4;
+const STDOUT: u64 = 5;
 /// Streams have numbers from here on.
 const FIRST_STREAM: u64 = 16;
 
@@ -71,8 +77,8 @@ const FIRST_STREAM: u64 = 16;
 const TURNS: usize = 64;
 /// Requests of the supervisor in one turn.
 const REQUESTS: usize = 64;
-/// Octets of a stream that a flush waits for: more than a socket holds.
-const FLUSH_OCTETS: u64 = 1 << 20;
+/// How long streams are left alone after they had their turn, in microseconds: many short writes are then read at once.
+const PAUSE: u64 = 300;
 /// Rounds of a flush.
 const FLUSH_ROUNDS: usize = 8192;
 /// Answers that wait for a supervisor; one that takes none is cut off.
@@ -103,6 +109,7 @@ struct Process {
     listener: Option<OwnedFd>,
     syslog: Option<OwnedFd>,
     native: Option<OwnedFd>,
+    stdout: Option<OwnedFd>,
     streams: BTreeMap<u64, Stream>,
     next: u64,
     /// Streams that wait for their turn.
@@ -110,12 +117,16 @@ struct Process {
     /// Lines without an end that are taken then: by time in microseconds since boot, number of the stream.
     patience: BTreeMap<(u64, u64), ()>,
     limiters: HashMap<String, Limiter>,
+    /// Units of which records are held.
+    held: BTreeSet<String>,
     journal: Journal,
     console: Console,
     origins: Origins,
     buffers: Buffers,
     packet: Vec<u8>,
     stopping: bool,
+    /// When streams had their turn, in microseconds since boot.
+    last_round: u64,
 }
 
 impl Process {
@@ -140,17 +151,20 @@ impl Process {
             listener: None,
             syslog: None,
             native: None,
+            stdout: None,
             streams: BTreeMap::new(),
             next: FIRST_STREAM,
             ready: VecDeque::new(),
             patience: BTreeMap::new(),
             limiters: HashMap::new(),
+            held: BTreeSet::new(),
             journal,
             console: Console::new(config.console.clone()),
             origins: Origins::default(),
             buffers: Buffers::new(),
             packet: vec![0; MOST_PACKET],
             stopping: false,
+            last_round: 0,
             config,
         };
         process.epoll.add(&process.signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS))?;
@@ -169,6 +183,13 @@ impl Process {
             .map(|path| (path, datagrams::named(path, SockType::SeqPacket, 0o600)));
         let syslog = self.config.syslog.as_ref().map(|path| (path, datagrams::open(path)));
         let native = self.config.native.as_ref().map(|path| (path, datagrams::open(path)));
+        let stdout = self.config.stdout.as_ref().map(|path| {
+            let opened = datagrams::named(path, SockType::Stream, 0o666);
+            (
+                path,
+                opened.and_then(|socket| Ok(setsockopt(&socket, sockopt::PassCred, &true).map(|()| socket)?)),
+            )
+        });
         let mut problems = Vec::new();
         let mut take = |opened: Option<(&PathBuf, io::Result<OwnedFd>)>, token| {
             let (path, outcome) = opened?;
@@ -181,6 +202,7 @@ impl Process {
         let listener = take(listener, LISTENER);
         let syslog = take(syslog, SYSLOG);
         let native = take(native, NATIVE);
+        let stdout = take(stdout, STDOUT);
         if let (Some(_), Some(path)) = (&syslog, &self.config.syslog) {
             for link in &self.config.syslog_links {
                 if let Err(error) = datagrams::link(link, path) {
@@ -188,7 +210,7 @@ impl Process {
                 }
             }
         }
-        (self.listener, self.syslog, self.native) = (listener, syslog, native);
+        (self.listener, self.syslog, self.native, self.stdout) = (listener, syslog, native, stdout);
         for problem in problems {
             self.say("", Priority::ERROR, &problem, now);
         }
@@ -199,13 +221,17 @@ impl Process {
         let now = Now::read();
         let due = self.journal.tick(now);
         let patience = self.patience.keys().next().map(|(at, _)| *at);
-        let held = self.limiters.values().filter_map(Limiter::due).min();
+        let held = self.held.iter().filter_map(|unit| self.limiters.get(unit)?.due()).min();
         let wait = if self.ready.is_empty() {
             let next = [due, patience, held].into_iter().flatten().min();
             next.map(|at| (at.saturating_sub(now.monotonic)).div_ceil(1000))
         } else {
             Some(0)
         };
+        let since = now.monotonic.saturating_sub(self.last_round);
+        if self.ready.is_empty() && since < PAUSE && !self.stopping {
+            std::thread::sleep(Duration::from_micros(PAUSE - since));
+        }
         self.collect(wait)?;
         let now = Now::read();
         self.patient_streams(now);
@@ -233,6 +259,7 @@ impl Process {
                 match event.data() {
                     SUPERVISOR => requests = true,
                     LISTENER => self.listen(),
+                    STDOUT => self.open_output(),
                     SIGNALS => self.signal(),
                     SYSLOG | NATIVE => self.read_datagrams(Now::read()),
                     token => {
@@ -277,10 +304,16 @@ impl Process {
                 }
                 journal.write(record);
             });
+            if limiter.due().is_some() && !self.held.contains(&stream.spec.unit) {
+                self.held.insert(stream.spec.unit.clone());
+            }
             looked.push((token, turn));
             if looked.len() >= TURNS {
                 break;
             }
+        }
+        if !looked.is_empty() {
+            self.last_round = now.monotonic;
         }
         self.journal.flush(now);
         self.console.flush();
@@ -337,16 +370,16 @@ impl Process {
     }
 
     fn say_held(&mut self, now: Now, at_end: bool) {
-        let held: Vec<_> = self
-            .limiters
-            .iter_mut()
-            .filter_map(|(unit, limiter)| {
-                let held = if at_end { limiter.held_at_end() } else { limiter.held(now.monotonic) };
-                held.map(|held| (unit.clone(), held))
-            })
-            .collect();
-        for (unit, held) in held {
-            self.say_suppressed(&unit, held, now);
+        for unit in std::mem::take(&mut self.held) {
+            let Some(limiter) = self.limiters.get_mut(&unit) else { continue };
+            let held = if at_end { limiter.held_at_end() } else { limiter.held(now.monotonic) };
+            let later = limiter.due().is_some();
+            if let Some(held) = held {
+                self.say_suppressed(&unit, held, now);
+            }
+            if later {
+                self.held.insert(unit);
+            }
         }
     }
 
@@ -368,13 +401,20 @@ impl Process {
     }
 
     fn read_datagrams(&mut self, now: Now) {
+        if self.limiters.len() > MOST_UNITS {
+            self.limiters.clear();
+        }
         let (journal, limiters, rate) = (&mut self.journal, &mut self.limiters, self.config.rate);
+        let held = &mut self.held;
         let mut each = |record: Record<'_>| {
             if !limiters.contains_key(&*record.unit) {
                 limiters.insert(record.unit.clone().into_owned(), Limiter::new(rate));
             }
-            if limiters.get_mut(&*record.unit).is_none_or(|limiter| limiter.admit(now.monotonic)) {
+            let Some(limiter) = limiters.get_mut(&*record.unit) else { return };
+            if limiter.admit(now.monotonic) {
                 journal.write(record);
+            } else if !held.contains(&*record.unit) {
+                held.insert(record.unit.into_owned());
             }
         };
         if let Some(socket) = &self.syslog {
@@ -425,6 +465,23 @@ impl Process {
         if self.supervisor.is_none() {
             let _ = self.accept(socket);
         }
+    }
+
+    /// A process that connects its output.
+    fn open_output(&mut self) {
+        let Some(listener) = &self.stdout else { return };
+        let Ok(socket) = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) else { return };
+        // Half of the room is the units' own.
+        let opened = self.streams.values().filter(|stream| stream.key.is_none()).count();
+        if opened >= self.config.most_streams / 2 || setsockopt(&socket, sockopt::PassCred, &true).is_err() {
+            return;
+        }
+        let peer = getsockopt(&socket, sockopt::PeerCredentials).ok().filter(|peer| peer.pid() > 0);
+        let opener = peer.and_then(|peer| Some((u32::try_from(peer.pid()).ok()?, peer.uid())));
+        let unit = opener.map_or("", |(pid, _)| self.origins.unit(pid, Now::read().monotonic));
+        let stream = Stream::opened(unit, opener, self.config.rate, socket);
+        // One that cannot be watched is closed.
+        let _ = self.watch(stream);
     }
 
     fn accept(&mut self, socket: OwnedFd) -> io::Result<()> {
@@ -496,12 +553,16 @@ impl Process {
         if self.streams.len() >= self.config.most_streams {
             return Err(format!("there are {} streams already", self.streams.len()));
         }
+        self.limiters.entry(spec.unit.clone()).or_default().set(spec.rate);
+        self.watch(Stream::new(Some(key), spec, socket)).map_err(|error| error.to_string())
+    }
+
+    fn watch(&mut self, stream: Stream) -> io::Result<()> {
         let token = self.next;
         self.next += 1;
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
-        self.epoll.add(&socket, EpollEvent::new(flags, token)).map_err(|error| error.to_string())?;
-        self.limiters.entry(spec.unit.clone()).or_default().set(spec.rate);
-        self.streams.insert(token, Stream::new(Some(key), spec, socket));
+        self.epoll.add(&stream.socket, EpollEvent::new(flags, token))?;
+        self.streams.insert(token, stream);
         self.enqueue(token, false);
         Ok(())
     }
@@ -537,12 +598,11 @@ impl Process {
         self.read_datagrams(Now::read());
         // A stream that goes on printing is not waited for longer than what it had printed by now.
         let mut behind: Vec<_> =
-            self.ready.iter().filter_map(|token| Some((*token, self.streams.get(token)?.taken))).collect();
+            self.ready.iter().filter_map(|token| Some((*token, self.streams.get(token)?.printed()))).collect();
         for _ in 0..FLUSH_ROUNDS {
-            behind.retain(|(token, before)| {
-                self.streams
-                    .get(token)
-                    .is_some_and(|stream| stream.queued && stream.taken - before < FLUSH_OCTETS)
+            behind.retain(|(token, printed)| {
+                let unfinished = |stream: &Stream| stream.queued && (stream.taken < *printed || stream.hung_up);
+                self.streams.get(token).is_some_and(unfinished)
             });
             if behind.is_empty() {
                 break;

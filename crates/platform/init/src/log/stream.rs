@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use memchr::memrchr;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recv, recvmsg};
-use perigee_journal::{Limiter, Line, Now, Record, Splitter, prefix};
+use perigee_journal::{Limiter, Line, Now, Rate, Record, Source, Splitter, prefix};
 use perigee_process::pidfd;
 
 use crate::log::message::StreamSpec;
@@ -18,7 +18,7 @@ pub(super) const PIECE: usize = 64 << 10;
 const PATIENCE: u64 = 50_000;
 /// How often it is looked at before it is taken nevertheless: a unit that writes octet by octet fills the socket's
 /// buffer with very few of them.
-const MOST_LOOKS: u32 = 4;
+const MOST_LOOKS: u32 = 16;
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,39 @@ pub(super) struct Stream {
     /// The line before was cut; its priority holds on.
     going_on: Option<perigee_journal::Priority>,
     fields: Vec<(String, Vec<u8>)>,
+    /// Lines of the head that are still to come, of a stream that a process has opened itself.
+    head: usize,
+    /// Who has opened it, where the octets do not say: process and user.
+    opener: Option<(u32, u32)>,
 }
 
+/// Lines before the first one that is said: identifier, unit, priority, whether lines have a prefix, and three that say
+/// where else they should go.
+const HEAD: usize = 7;
+
 impl Stream {
+    /// Of a process that has connected to the socket for output, as systemd-cat(1) does. `unit` is whose process it is; what
+    /// it says of that itself is not believed.
+    pub(super) fn opened(unit: &str, opener: Option<(u32, u32)>, rate: Rate, socket: OwnedFd) -> Stream {
+        let spec = StreamSpec { rate, ..StreamSpec::new(unit, Source::Stdout) };
+        Stream { head: HEAD, opener, ..Stream::new(None, spec, socket) }
+    }
+
+    fn take_head(&mut self, line: &[u8]) {
+        let flag = line == b"1";
+        match self.head {
+            7 => self.spec.identifier = String::from_utf8_lossy(line).into_owned(),
+            5 => {
+                let priority = std::str::from_utf8(line).ok().and_then(|text| text.parse().ok());
+                self.spec.priority = priority.unwrap_or(self.spec.priority);
+            }
+            4 => self.spec.level_prefix = flag,
+            1 => self.spec.console = flag,
+            _ => {}
+        }
+        self.head -= 1;
+    }
+
     pub(super) fn new(key: Option<u64>, spec: StreamSpec, socket: OwnedFd) -> Stream {
         let fields =
             spec.fields.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
@@ -76,6 +106,8 @@ impl Stream {
             patience: None,
             going_on: None,
             fields,
+            head: 0,
+            opener: None,
         }
     }
 
@@ -117,7 +149,10 @@ impl Stream {
         self.writer = writer;
         let whole = memrchr(b'\n', piece).map_or(0, |at| at + 1);
         let last = self.hung_up && count < PIECE && !self.more_behind(count);
-        let (end, turn) = if whole == count || last {
+        let (end, turn) = if whole == count && count < PIECE && !self.hung_up && !self.more_behind(count) {
+            // What comes from here on is told.
+            (count, Turn::Empty)
+        } else if whole == count || last {
             (count, Turn::More)
         } else if whole > 0 {
             // What is left is another turn's.
@@ -127,7 +162,7 @@ impl Stream {
         } else {
             self.patiently(count, now)
         };
-        if turn == Turn::More {
+        if !matches!(turn, Turn::Until(_)) {
             (self.patience, self.looks) = (None, 0);
         }
         let mut splitter = std::mem::take(&mut self.splitter);
@@ -155,6 +190,11 @@ impl Stream {
     /// Whether there is more in the socket than these octets.
     fn more_behind(&self, count: usize) -> bool {
         rustix::io::ioctl_fionread(&self.socket).is_ok_and(|all| all > count as u64)
+    }
+
+    /// Octets that have come by now, those included that were taken out.
+    pub(super) fn printed(&self) -> u64 {
+        self.taken + rustix::io::ioctl_fionread(&self.socket).unwrap_or(0)
     }
 
     /// Takes out of the socket what was shown.
@@ -196,6 +236,9 @@ impl Stream {
         limiter: &mut Limiter,
         each: &mut impl FnMut(Record<'_>, bool),
     ) {
+        if self.head > 0 {
+            return self.take_head(line.octets);
+        }
         let (mut priority, mut text) = (self.going_on.unwrap_or(self.spec.priority), line.octets);
         if let Some((own, rest)) = prefix(text).filter(|_| self.spec.level_prefix && self.going_on.is_none())
         {
@@ -210,8 +253,9 @@ impl Stream {
         record.invocation = self.spec.invocation;
         record.facility = self.spec.facility;
         record.identifier = Cow::Borrowed(&self.spec.identifier);
-        record.pid = self.writer.and_then(|writer| u32::try_from(writer.pid()).ok()).filter(|pid| *pid > 0);
-        record.uid = self.writer.filter(|writer| writer.pid() > 0).map(|writer| writer.uid());
+        let writer = self.writer.filter(|writer| writer.pid() > 0);
+        let writer = writer.and_then(|writer| Some((u32::try_from(writer.pid()).ok()?, writer.uid())));
+        (record.pid, record.uid) = writer.or(self.opener).unzip();
         record.cut = line.cut;
         record.fields = Cow::Borrowed(&self.fields);
         each(record, self.spec.console);

@@ -105,7 +105,7 @@ impl Supervisor {
             return false;
         };
         service.invocation = record.invocation.clone();
-        service.output = self.log.streams(&name, &record.invocation, self.settings.console);
+        service.output = self.log.streams(&service.log, &record.invocation, self.settings.console);
         let main = match taken.main {
             Main::Same(id) | Main::Guessed(id) | Main::Ended(id, _) => Some(id),
             Main::None => None,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket, socketpair};
-use perigee_journal::{Id, Priority, Source as Origin};
+use perigee_journal::{Id, Priority};
 use perigee_process::epoll::{EpollEvent, EpollFlags};
 use perigee_process::{Launch, Step};
 use perigee_units::machine::UnitId;
@@ -54,15 +54,21 @@ impl Log {
     }
 
     /// Standard output and standard error for the processes of a unit.
-    pub(super) fn streams(&mut self, unit: &str, invocation: &str, console: bool) -> Option<[OwnedFd; 2]> {
+    pub(super) fn streams(
+        &mut self,
+        specs: &[StreamSpec; 2],
+        invocation: &str,
+        console: bool,
+    ) -> Option<[OwnedFd; 2]> {
         self.config.as_ref()?;
-        let mut open = |source| {
-            let mut spec = StreamSpec::new(unit, source);
+        let mut open = |spec: &StreamSpec| {
+            let mut spec = spec.clone();
             spec.invocation = invocation.parse().ok();
-            spec.console = console;
+            spec.console |= console;
             self.client.stream(spec).ok().map(|(_, fd)| fd)
         };
-        Some([open(Origin::Stdout)?, open(Origin::Stderr)?])
+        let [output, error] = specs;
+        Some([open(output)?, open(error)?])
     }
 
     /// A log process: one that an earlier supervisor has left, or a new one.

@@ -19,6 +19,7 @@ use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
 use crate::exec::{Attach, Context, ExecError, Input, Prepared, Spawned};
+use crate::log::StreamSpec;
 use crate::trigger::socket::set_blocking;
 
 /// How long a service of `Type=idle` waits for others at most.
@@ -29,6 +30,8 @@ const IDLE: Duration = Duration::from_secs(5);
 pub(super) struct ServiceWork {
     pub(super) life: Life,
     context: Context,
+    /// What its unit says of the lines of standard output and of standard error.
+    pub(super) log: [StreamSpec; 2],
     pub(super) wants: Wants,
     prepared: Option<Prepared>,
     pub(super) group: Option<Group>,
@@ -52,6 +55,7 @@ impl ServiceWork {
         ServiceWork {
             life: Life::new(service),
             context: Context::read(unit),
+            log: StreamSpec::both(unit),
             wants: Wants::read(unit),
             prepared: None,
             group: None,
@@ -70,6 +74,7 @@ impl ServiceWork {
     pub(super) fn declared(&mut self, unit: &Unit, service: Arc<Service>) {
         self.life.declared(service);
         self.context = Context::read(unit);
+        self.log = StreamSpec::both(unit);
         self.wants.declared(unit);
     }
 
@@ -105,7 +110,7 @@ impl Supervisor {
         // A group that was there before has counted already.
         service.memory_was_over();
         service.invocation = invocation();
-        service.output = self.log.streams(&name, &service.invocation, self.settings.console);
+        service.output = self.log.streams(&service.log, &service.invocation, self.settings.console);
         match service.context.prepare() {
             Ok(prepared) => {
                 let notes = prepared.notes.clone();

@@ -5,11 +5,12 @@ use perigee_units::unit::directive::tables;
 use perigee_units::unit::{Fate, Host, Source, Unit, UnitName};
 
 /// The tests of this folder, and others that run units.
-const TESTS: [&str; 4] = [
+const TESTS: [&str; 5] = [
     include_str!("surroundings.rs"),
     include_str!("rights.rs"),
     include_str!("files.rs"),
     include_str!("calls.rs"),
+    include_str!("../logging.rs"),
 ];
 
 /// What the packages of this machine say of their processes is understood, every word.
