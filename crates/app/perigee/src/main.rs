@@ -11,6 +11,7 @@ mod configuration;
 mod ctl;
 mod documents;
 mod init;
+mod keeper;
 mod notify;
 mod parts;
 mod setup;

@@ -21,6 +21,7 @@ use perigee_part::{Node, PartError, Services, logging, node};
 
 use crate::assets;
 use crate::configuration::{Configuration, Sources};
+use crate::keeper::Keeper;
 use crate::notify;
 use crate::parts::Supervised;
 
@@ -145,12 +146,15 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
 /// Builds the station, runs it until a signal, and drains it.
 fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Result<ExitCode> {
     let (configuration, _) = sources.read()?;
-    logging::start(&configuration.log).context("starting the log")?;
+    let (keeper, waiting) = Keeper::new();
+    let ear = keeper.clone();
+    logging::start(&configuration.log, move |said| ear.take(said)).context("starting the log")?;
     let state = configuration.node.state.clone();
     let runtime_folder = state.join(RUN);
     let supervisors = Supervisors { station: Some(runtime_folder.clone()), machine: notify::supervisor() };
     let access = Access::open(&state, &configuration.access)?;
     let _only_node = lock(&state)?;
+    let keeping = keeper.begin(waiting, runtime_folder.join("log")).context("starting to keep the log")?;
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     let _entered = runtime.enter();
 
@@ -211,10 +215,16 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
         return Err(error);
     }
     supervised.end()?;
+    keeping.end();
     if ended.late.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     Err(anyhow!("did not finish in time: {}", ended.late.join(", ")))
+}
+
+/// Whether there is a part of this name.
+pub(crate) fn is_part(name: &str) -> bool {
+    PartName::from_str(name, false).is_ok()
 }
 
 /// What a part is, for people.

@@ -57,6 +57,15 @@ impl Supervisors {
     }
 }
 
+/// Where a supervisor keeps what its units print: that of a machine beside the others' logs, or at its run-time files.
+pub(crate) fn log_folders(which: Which, runtime: &Path) -> Vec<PathBuf> {
+    let own = runtime.join("log");
+    match which {
+        Which::Station => vec![own],
+        Which::Machine => vec![PathBuf::from("/var/log/perigee"), own],
+    }
+}
+
 /// Why a supervisor has not done what it was asked.
 #[derive(Debug)]
 pub(crate) enum Trouble {

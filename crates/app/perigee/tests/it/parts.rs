@@ -35,6 +35,14 @@ fn parts_are_listed_stopped_and_started_like_all_units() {
     ];
     assert_eq!(listed, expected);
 
+    let folder = station.state().join("run/log").display().to_string();
+    let logs = || {
+        let logs = ["ctl", "logs", "--folder", &folder, "-u", "link.task", "-o", "cat"];
+        let output = Command::new(PERIGEE).args(logs).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    wait_for("the log of the link", || logs().contains("connected link=PerigeeSat").then_some(()));
+
     let stopped = ctl(&station, &["stop", "link.task"]);
     assert!(stopped.status.success(), "{stopped:?}");
     // The page needs the links, and goes with them; the telemetry stays.

@@ -34,7 +34,12 @@ pub(crate) struct Route {
 impl Route {
     /// A route that changes nothing.
     fn read<T: 'static>(path: &'static str, handler: impl Handler<T, Arc<Station>>) -> Self {
-        let needs = Needs::Role(Role::Observer);
+        Self::read_as(path, Role::Observer, handler)
+    }
+
+    /// One that shows what is not for everybody.
+    fn read_as<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Arc<Station>>) -> Self {
+        let needs = Needs::Role(role);
         Self {
             #[cfg(test)]
             method: Method::GET,
@@ -75,6 +80,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::read("/api/units", units::list),
         Route::read("/api/units/events", live::units::open),
         Route::read("/api/units/{name}", units::status),
+        Route::read_as("/api/units/{name}/log", Role::Operator, live::unit_log::open),
         Route::change("/api/units/{name}/{action}", Needs::Role(Role::Operator), units::act),
         Route::read("/api/stream", websocket::open),
         Route::read("/api/events", events::open),

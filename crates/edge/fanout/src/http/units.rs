@@ -27,10 +27,10 @@ struct Units {
 
 /// A unit, and whose it is.
 #[derive(Serialize)]
-struct Row<T> {
-    supervisor: Which,
+pub(crate) struct Row<T> {
+    pub(crate) supervisor: Which,
     #[serde(flatten)]
-    unit: T,
+    pub(crate) unit: T,
 }
 
 /// `GET /api/units`
@@ -55,7 +55,7 @@ pub(crate) async fn list(State(station): State<Arc<Station>>) -> Result<Response
 }
 
 /// A unit that exists.
-async fn find(station: &Station, name: &str) -> Result<Row<UnitStatus>, Refusal> {
+pub(crate) async fn find(station: &Station, name: &str) -> Result<Row<UnitStatus>, Refusal> {
     let missing =
         || Refusal::new(StatusCode::NOT_FOUND, "not-found", format!("there is no unit named {name}"));
     UnitName::parse(name).map_err(|_| missing())?;
@@ -74,6 +74,17 @@ pub(crate) async fn status(
     Segment(name): Segment<String>,
 ) -> Result<Response, Refusal> {
     json(&find(&station, &name).await?)
+}
+
+/// Units of the machine are for those who look after it.
+pub(crate) fn check_machine(station: &Station, caller: &Caller, unit: &str) -> Result<(), Refusal> {
+    let of_machine = station.supervisors.of(unit).is_some_and(|(which, _)| which == Which::Machine);
+    if of_machine && caller.identity.role < Role::Admin {
+        let message = format!("units of the machine need the role {}", Role::Admin);
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message)
+            .hint(format!("{} is {}", caller.identity.name, caller.identity.role)));
+    }
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -98,12 +109,7 @@ pub(crate) async fn act(
                 .hint("there are start, stop and restart"));
         }
     };
-    let of_machine = station.supervisors.of(&name).is_some_and(|(which, _)| which == Which::Machine);
-    if of_machine && caller.identity.role < Role::Admin {
-        let message = format!("units of the machine need the role {}", Role::Admin);
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message)
-            .hint(format!("{} is {}", caller.identity.name, caller.identity.role)));
-    }
+    check_machine(&station, &caller, &name)?;
     let found = find(&station, &name).await?;
     let who = caller.identity.name;
     record(&station, &who, what, &name, found.supervisor).await?;

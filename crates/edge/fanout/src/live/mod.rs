@@ -8,5 +8,6 @@ pub(crate) mod latest;
 pub(crate) mod outbox;
 pub(crate) mod queue;
 pub(crate) mod told;
+pub(crate) mod unit_log;
 pub(crate) mod units;
 pub(crate) mod websocket;

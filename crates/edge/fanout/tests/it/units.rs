@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use perigee_access::Role;
 use perigee_init::files::SearchPath;
 use perigee_init::supervisor::{Brought, Ending, Reports, Runner, Settings, Supervisor};
+use perigee_journal::{Journal, Now, Priority, Record, Source};
 use perigee_units::machine::{Event, Outcome, Relation, Restart, RestartPolicy, Spec};
 use perigee_units::unit::UnitName;
 use serde_json::json;
@@ -88,8 +89,12 @@ struct Heard {
 
 impl Heard {
     async fn open(rig: &Rig, headers: &str) -> Heard {
+        Heard::at(rig, "/api/units/events", headers).await
+    }
+
+    async fn at(rig: &Rig, path: &str, headers: &str) -> Heard {
         let mut stream = TcpStream::connect(rig.address).await.unwrap();
-        let request = format!("GET /api/units/events HTTP/1.1\r\nhost: {}\r\n{headers}\r\n", rig.address);
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{headers}\r\n", rig.address);
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut heard = Heard { stream, text: String::new() };
         heard.until("event: begin").await;
@@ -188,4 +193,43 @@ async fn a_stop_of_the_station_ends_the_stream() {
     heard.end().await;
     rig.stop().await;
     beside.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_unit_prints_is_followed_by_those_who_may() {
+    let rig = Rig::new().await;
+    let beside = Beside::begin(&rig);
+    both_active(&rig).await;
+    let folder = rig.folder().join("run/log");
+    let mut journal = Journal::open(perigee_journal::Settings::new(folder), Now::read());
+    let mut say = |unit: &str, text: &str| {
+        let now = Now::read();
+        let record = Record::new(unit, Source::Stderr, Priority::WARNING, text.as_bytes());
+        journal.write(Record { time: now.wall, monotonic: now.monotonic, ..record });
+        journal.flush(now);
+    };
+    say("radio.task", "no carrier");
+    say("radio.task", "a carrier");
+    say("wave.task", "not of this unit");
+    let path = "/api/units/radio.task/log?lines=1";
+    assert_eq!(rig.get(path).await.refusal().0, 401);
+    let observer = format!("Bearer {}", rig.token("olga", Role::Observer));
+    assert_eq!(rig.ask("GET", path, &[("authorization", &observer)], None).await.refusal().0, 403);
+    let token = rig.token("otto", Role::Operator);
+    let bearer = format!("Bearer {token}");
+    let authorised = [("authorization", bearer.as_str())];
+    let asked = rig.ask("GET", "/api/units/radio.task/log?lines=1001", &authorised, None);
+    assert_eq!(asked.await.refusal().0, 400);
+    let mut heard = Heard::at(&rig, path, &format!("authorization: {bearer}\r\n")).await;
+    heard.until(r#""msg":"a carrier""#).await;
+    say("wave.task", "not of this unit either");
+    say("radio.task", "locked");
+    heard.until(r#""msg":"locked""#).await;
+    assert_eq!(heard.text.matches("event: record\ndata: {").count(), 2, "{}", heard.text);
+    assert!(!heard.text.contains("no carrier") && !heard.text.contains("not of this"), "{}", heard.text);
+    // A token that is revoked ends what it has opened.
+    rig.access.revoke_token("test", "otto", "test").unwrap();
+    heard.end().await;
+    beside.end();
+    rig.stop().await;
 }
