@@ -98,6 +98,25 @@ test('a limit trips and is acknowledged', async () => {
 
 const alarms = async () => (await (await fetch(`${node.url}/api/alarms`)).json()).alarms;
 
+test('units are a tree; their log is live, and who may stops and starts them', async () => {
+  await page.goto(`${node.url}/#/browse/perigee.page:units?hideInspector=true`);
+  const row = (unit) => page.locator(`tr[data-unit="${unit}"]`).first();
+  await row('simulator.task').filter({ hasText: 'running' }).waitFor();
+  const names = await page.locator('tr[data-unit]').evaluateAll((rows) => rows.map((row) => `${row.querySelector('td').dataset.depth} ${row.dataset.unit}`));
+  expect(names).toEqual(['0 station.target', '1 fanout.task', '2 link.task', '3 simulator.task', '3 telemetry.task']);
+
+  await page.getByRole('button', { name: 'link.task', exact: true }).click();
+  const log = page.getByRole('region', { name: 'Log of link.task' });
+  await log.getByText('connected link=PerigeeSat').first().waitFor();
+  // The page needs the links, and they the simulator: all go, and come back by themselves.
+  await page.getByRole('button', { name: 'restart simulator.task' }).click();
+  await expect.poll(() => log.getByText('connected link=PerigeeSat').count(), { timeout: 60_000 }).toBeGreaterThan(1);
+  await row('fanout.task').filter({ hasText: 'running' }).waitFor();
+  await connection().filter({ hasText: 'Live' }).waitFor();
+  expect(await (await fetch(`${node.url}/ready`)).status).toBe(200);
+  expect(browser.problems.console.splice(0).filter((text) => !/ERR_|WebSocket|EventSource|Failed to load resource/.test(text))).toEqual([]);
+});
+
 test('the page finds back to a node that was killed', async () => {
   await node.kill();
   await connection().filter({ hasText: 'lost' }).waitFor();

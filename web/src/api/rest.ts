@@ -1,6 +1,6 @@
 // The station's REST API. Every call has a deadline, and every refusal arrives as an ApiError with the station's own
 // words. Nothing is retried here: who asks knows whether asking twice is right.
-import type { About, Alarm, Channel, History, LinkStatus, Parameter, Rejections, Sample, Session } from './types.ts';
+import type { About, Alarm, Channel, History, LinkStatus, Parameter, Rejections, Sample, Session, Units } from './types.ts';
 
 const DEADLINE_MS = 10_000;
 
@@ -62,6 +62,9 @@ export const rest = {
   rejections: () => call<Rejections>('rejections'),
   completeness: (start: number, end: number) =>
     call<{ channels: Channel[] }>(`completeness?start=${Math.floor(start)}&end=${Math.ceil(end)}`).then((answer) => answer.channels),
+  units: (signal?: AbortSignal) => call<Units>('units', { signal }),
+  act: (unit: string, action: 'start' | 'stop' | 'restart') =>
+    call<{ jobs: unknown[] }>(`units/${encodeURIComponent(unit)}/${action}`, { post: {} }),
   session: () => call<Session>('session'),
   login: (name: string, password: string) => call<Session>('login', { post: { name, password } }),
   password: (old: string, fresh: string) => call<void>('password', { post: { old, new: fresh } }),

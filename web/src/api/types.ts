@@ -10,6 +10,40 @@ export type Value = number | string | boolean | null;
 export type Range = [low: number | null, high: number | null];
 export type Limits = Partial<Record<Exclude<Severity, 'nominal'>, Range | null>>;
 
+/** A unit of the station or of the machine, as a supervisor lists it. */
+export interface Unit {
+  supervisor: 'station' | 'machine';
+  unit: string;
+  active: 'inactive' | 'activating' | 'active' | 'reloading' | 'deactivating' | 'failed';
+  sub: string;
+  description: string;
+  /** What is being done with it. */
+  job?: string;
+  restarts: number;
+  /** Octets. */
+  memory?: number;
+  /** Microseconds. */
+  cpu?: number;
+  /** Units that it requires or wants. */
+  needs: string[];
+}
+
+export interface Units {
+  units: Unit[];
+  /** Supervisors that do not answer. */
+  silent: string[];
+}
+
+/** A line that a unit has printed. */
+export interface LogRecord {
+  seq: number;
+  /** RFC 3339. */
+  time: string;
+  /** 0 emergency to 7 debug. */
+  prio?: number;
+  msg?: string;
+}
+
 export interface Parameter {
   id: number;
   /** Qualified: `/System/Subsystem/Name`. */

@@ -8,6 +8,7 @@ import { drawLinks } from '../views/links.ts';
 import { drawReceived } from '../views/received.ts';
 import { drawSystem } from '../views/system.ts';
 import { drawUndecoded } from '../views/undecoded.ts';
+import { drawUnits } from '../views/units.ts';
 import { installFaults } from './faults.ts';
 import { installIndicators } from './indicators.ts';
 import { PAGE, PAGES, pagePath, SYSTEM, Tree } from './objects.ts';
@@ -58,6 +59,13 @@ export function start(station: Station): void {
       await station.acknowledge(id, comment).catch((again: unknown) => openmct.notifications.error(explain(again)));
     }
   };
+  const act = async (unit: string, action: 'start' | 'stop' | 'restart'): Promise<void> => {
+    try {
+      await rest.act(unit, action);
+    } catch (error) {
+      openmct.notifications.error(`Could not ${action} ${unit}. ${explain(error)}`);
+    }
+  };
   installFaults(openmct, station, acknowledge);
   installIndicators(openmct, station, {
     logIn: () => void enter(),
@@ -74,6 +82,7 @@ export function start(station: Station): void {
   view('links', (element) => drawLinks(element, station));
   view('undecoded', (element) => drawUndecoded(element, station));
   view('received', (element) => drawReceived(element, station));
+  view('units', (element) => drawUnits(element, station, act));
   addView(openmct, SYSTEM, 'Parameters', 'icon-tabular-lad', (element, object) => drawSystem(element, station, tree.system(object), go));
 
   if (location.hash.length <= '#/'.length) location.hash = `#${pagePath('overview')}?hideInspector=true&hideRecents=true`;

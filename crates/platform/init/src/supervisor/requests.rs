@@ -134,6 +134,9 @@ impl Supervisor {
                 self.reload_all();
                 Ok(true)
             }
+            Request::DaemonReexec if self.signals.is_none() => {
+                Err("this supervisor is a part of a program that goes on as it is".to_owned())
+            }
             Request::DaemonReexec => {
                 self.reexec = true;
                 Ok(true)

@@ -264,6 +264,7 @@ fn a_part_of_a_program_takes_nothing_from_its_process() {
         wait: true,
     };
     assert!(program.ask(&run).unwrap_err().contains("starts no processes"));
+    assert!(program.ask(&Request::DaemonReexec).unwrap_err().contains("part of a program"));
     assert!(program.ask(&Request::PowerOff).unwrap_err().contains("no machine"));
     let start = Request::Do {
         verb: Verb::Start,
