@@ -114,6 +114,8 @@ test('units are a tree; their log is live, and who may stops and starts them', a
   await row('fanout.task').filter({ hasText: 'running' }).waitFor();
   await connection().filter({ hasText: 'Live' }).waitFor();
   expect(await (await fetch(`${node.url}/ready`)).status).toBe(200);
+  await page.goto(`${node.url}/#/browse/perigee.page:overview?hideInspector=true`);
+  await changes('/PerigeeSat/Orbit/Latitude');
   expect(browser.problems.console.splice(0).filter((text) => !/ERR_|WebSocket|EventSource|Failed to load resource/.test(text))).toEqual([]);
 });
 
