@@ -462,6 +462,11 @@ fn units_are_taken_in_while_others_run() {
     machine.request(Verb::Reload, a, Duration::ZERO).expect("it can be reloaded now");
 }
 
+/// How long this thread has worked; the time on the clock counts other programs too.
+fn worked() -> Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock").into()
+}
+
 /// A target that wants so many services, from nothing to all ready.
 fn boot(count: usize) -> Duration {
     let names: Vec<_> = (0..count).map(|number| format!("s{number}.service")).collect();
@@ -475,7 +480,7 @@ fn boot(count: usize) -> Duration {
         );
     }
     specs.push(all);
-    let began = std::time::Instant::now();
+    let began = worked();
     let mut machine = Machine::new(specs);
     let target = machine.unit("all.target").expect("a unit");
     machine.request(Verb::Start, target, Duration::ZERO).expect("it starts");
@@ -485,7 +490,7 @@ fn boot(count: usize) -> Duration {
         }
     }
     assert_eq!(machine.state(target), State::Active);
-    began.elapsed()
+    worked() - began
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Unit {
                 });
                 // Here nothing is not the same as nothing said: it leaves no capability at all.
                 if directive.name == "CapabilityBoundingSet" {
-                    let carried_out = directive.fate == Fate::CarriedOut;
+                    let carried_out = directive::fate(section, directive) == Fate::CarriedOut;
                     let (directive, value) = (directive.name, Value::Words(Vec::new()));
                     self.settings.push(Setting { section, directive, value, file, line, carried_out });
                 }
@@ -129,7 +129,7 @@ impl Unit {
                     if !directive.kind.adds_up() {
                         self.settings.retain(|s| (s.section, s.directive) != (section, directive.name));
                     }
-                    let carried_out = directive.fate == Fate::CarriedOut;
+                    let carried_out = directive::fate(section, directive) == Fate::CarriedOut;
                     let directive = directive.name;
                     if self.settings.len() < MOST_SETTINGS {
                         self.settings.push(Setting { section, directive, value, file, line, carried_out });
@@ -146,7 +146,7 @@ impl Unit {
     /// What is set, and stays so after everything was read, but is not carried out.
     fn not_done(&self, setting: &Setting) -> Option<Complaint> {
         let (_, directive) = directive::find(self.name.kind(), setting.section, setting.directive)?;
-        let Fate::NotCarriedOut(reason) = directive.fate else { return None };
+        let Fate::NotCarriedOut(reason) = directive::fate(setting.section, directive) else { return None };
         Some(Complaint {
             file: self.files[setting.file].clone(),
             line: setting.line,

@@ -132,6 +132,19 @@ pub fn tables(section: &str) -> Vec<&'static [Directive]> {
     }
 }
 
+/// What becomes of a directive in a section: what is carried out for the processes of services is not for the
+/// helpers of mounts and the like.
+pub fn fate(section: &str, directive: &Directive) -> Fate {
+    let own = match section {
+        "Socket" => triggers::SOCKET,
+        "Mount" => triggers::MOUNT,
+        "Swap" => triggers::SWAP,
+        _ => return directive.fate,
+    };
+    let for_processes = own.iter().all(|row| row.name != directive.name);
+    if for_processes && directive.fate == Fate::CarriedOut { fate::HELPERS } else { directive.fate }
+}
+
 /// The name that is most like `name`, for who has mistyped it.
 pub fn similar(unit: UnitKind, section: &str, name: &str) -> Option<&'static str> {
     let section = sections(unit).into_iter().find(|known| *known == section)?;
@@ -181,6 +194,17 @@ mod tests {
             let (found, directive) = find(kind, or_service(section), old).expect(old);
             assert_eq!((found, directive.name), (or_service(to), new));
         }
+    }
+
+    #[test]
+    fn what_is_for_services_is_not_for_the_helpers_of_mounts() {
+        let of = |kind, section, name| {
+            let (section, directive) = find(kind, section, name).expect(name);
+            fate(section, directive) == Fate::CarriedOut
+        };
+        assert!(of(UnitKind::Service, "Service", "User") && !of(UnitKind::Mount, "Mount", "User"));
+        assert!(of(UnitKind::Mount, "Mount", "Options"));
+        assert!(!of(UnitKind::Socket, "Socket", "ExecStartPre") && !of(UnitKind::Swap, "Swap", "Nice"));
     }
 
     #[test]
