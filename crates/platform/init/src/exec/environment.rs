@@ -70,7 +70,9 @@ impl Environment {
         variables.extend(self.set.clone());
         for file in &self.files {
             for path in matching(&file.path) {
+                // Anything but a file, such as a FIFO, could keep the supervisor waiting.
                 let read = fs::metadata(&path).and_then(|metadata| match metadata.len() {
+                    _ if !metadata.is_file() => Err(std::io::Error::other("it is not a file")),
                     0..=LONGEST_FILE => fs::read(&path),
                     _ => Err(std::io::Error::other("it is too large")),
                 });

@@ -3,15 +3,12 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::ExecError;
 use super::environment::Variables;
 use super::reader::Reader;
-
-/// Files below a folder that changes hands are no more than this.
-const MOST_FILES: usize = 1_000_000;
+use super::{ExecError, owned};
 
 /// Directive, where its folders are, and the variable that says so.
 const KINDS: [(&str, &str, &str, &str); 5] = [
@@ -173,26 +170,19 @@ impl Set {
                 fs::rename(&open, path)?;
             }
         }
-        if let Some(parent) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
-        }
-        match DirBuilder::new().mode(self.mode).create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => made?,
-        }
-        let metadata = fs::metadata(path)?;
-        if !metadata.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::NotADirectory));
-        }
+        let base = Path::new(self.base);
+        DirBuilder::new().recursive(true).mode(0o755).create(base)?;
+        let folder = owned::make(base, path, self.mode)?;
+        let metadata = folder.metadata()?;
         if metadata.permissions().mode() & 0o7777 != self.mode {
-            fs::set_permissions(path, Permissions::from_mode(self.mode))?;
+            folder.set_permissions(Permissions::from_mode(self.mode))?;
         }
         // Configuration belongs to the superuser.
         let theirs = (metadata.uid(), metadata.gid()) == (owner.uid, owner.gid);
         if self.directive == "ConfigurationDirectory" || theirs {
             return Ok(());
         }
-        hand_over(path, owner)
+        owned::hand_over(folder, owner.uid, owner.gid)
     }
 }
 
@@ -214,24 +204,4 @@ fn link(target: &Path, path: &Path) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
     }
     symlink(target, path)
-}
-
-/// Gives a folder and all that is in it to its owner; symbolic links are not followed.
-fn hand_over(path: &Path, owner: Owner) -> io::Result<()> {
-    let (uid, gid) = (Some(owner.uid), Some(owner.gid));
-    let (mut folders, mut count) = (vec![path.to_owned()], 0);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            count += 1;
-            if count > MOST_FILES {
-                return Err(io::Error::other("it has too many files to give them to another user"));
-            }
-            lchown(entry.path(), uid, gid)?;
-            if entry.file_type()?.is_dir() {
-                folders.push(entry.path());
-            }
-        }
-    }
-    chown(path, uid, gid)
 }

@@ -18,6 +18,7 @@ mod folders;
 mod identity;
 mod mounts;
 mod namespaces;
+mod owned;
 mod reader;
 mod rights;
 mod scheduling;

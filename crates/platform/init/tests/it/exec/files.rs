@@ -62,6 +62,46 @@ fn folders_of_a_unit() {
     }
 }
 
+/// Who owns a folder puts a link in it to what is not his, where the unit wants a folder: it stays whose it is.
+#[test]
+fn links_of_others_are_not_followed() {
+    if !is_root("links_of_others_are_not_followed") {
+        return;
+    }
+    let name = format!("perigee-links-{}", std::process::id());
+    let victim = tempfile::tempdir().unwrap();
+    fs::write(victim.path().join("file"), "x").unwrap();
+    let run = Path::new("/run").join(&name);
+    let context = |name: &str| context("a.service", &format!("User=daemon\nRuntimeDirectory={name}"));
+    let owner = |path: &Path| fs::symlink_metadata(path).unwrap().uid();
+    context(&name).prepare().unwrap();
+    for link in ["evil", "evil/below"] {
+        std::os::unix::fs::symlink(victim.path(), run.join("evil")).unwrap();
+        std::os::unix::fs::lchown(run.join("evil"), Some(1), Some(1)).unwrap();
+        let error = context(&format!("{name}/{link}")).prepare().unwrap_err();
+        assert_eq!(error.status(), 233, "{link}");
+        assert_eq!((owner(victim.path()), owner(&victim.path().join("file"))), (0, 0), "{link}");
+        assert!(!victim.path().join("below").exists(), "{link}");
+        fs::remove_file(run.join("evil")).unwrap();
+    }
+    // What is handed over is what lies there, and no link is followed for it.
+    std::os::unix::fs::symlink(victim.path(), run.join("link")).unwrap();
+    fs::create_dir_all(run.join("one/two")).unwrap();
+    fs::write(run.join("one/two/file"), "x").unwrap();
+    super::context("a.service", &format!("User=nobody\nRuntimeDirectory={name}")).prepare().unwrap();
+    let owners = ["", "link", "one", "one/two", "one/two/file"].map(|path| owner(&run.join(path)));
+    assert_eq!(owners, [65_534; 5]);
+    assert_eq!((owner(victim.path()), owner(&victim.path().join("file"))), (0, 0));
+    context(&name).clean();
+    assert!(!run.exists() && victim.path().join("file").exists());
+    // The superuser may keep a folder elsewhere.
+    let state = Path::new("/var/lib").join(&name);
+    std::os::unix::fs::symlink(victim.path(), &state).unwrap();
+    super::context("a.service", &format!("User=daemon\nStateDirectory={name}")).prepare().unwrap();
+    assert_eq!((owner(victim.path()), owner(&victim.path().join("file"))), (1, 1));
+    fs::remove_file(state).unwrap();
+}
+
 /// `can_write PATH…` and so on, for scripts.
 const TOOLS: &str = "w() { for p; do (: > $p/perigee-$$) 2>/dev/null && { rm $p/perigee-$$; echo +$p; } || echo -$p; done; }; ";
 

@@ -33,6 +33,9 @@ fn variables() {
         ("three", vec![format!("{two}:2: the line is not NAME=VALUE")])
     );
     assert!(refused("EnvironmentFile=/nowhere", 203).contains("/nowhere"));
+    let fifo = folder.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    refused(&format!("EnvironmentFile={}", fifo.display()), 203);
     check("Environment=A=1 B=2\nUnsetEnvironment=A B=3", "echo ${A-none}/$B", "none/2");
     // Of its own environment the supervisor passes on nothing else.
     check(
