@@ -597,11 +597,15 @@ impl Process {
         }
         self.read_datagrams(Now::read());
         // A stream that goes on printing is not waited for longer than what it had printed by now.
-        let mut behind: Vec<_> =
-            self.ready.iter().filter_map(|token| Some((*token, self.streams.get(token)?.printed()))).collect();
+        let mut behind: Vec<_> = self
+            .ready
+            .iter()
+            .filter_map(|token| Some((*token, self.streams.get(token)?.printed())))
+            .collect();
         for _ in 0..FLUSH_ROUNDS {
             behind.retain(|(token, printed)| {
-                let unfinished = |stream: &Stream| stream.queued && (stream.taken < *printed || stream.hung_up);
+                let unfinished =
+                    |stream: &Stream| stream.queued && (stream.taken < *printed || stream.hung_up);
                 self.streams.get(token).is_some_and(unfinished)
             });
             if behind.is_empty() {

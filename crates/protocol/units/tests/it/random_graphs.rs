@@ -76,6 +76,7 @@ fn specs(random: &mut Random) -> Vec<Spec> {
 
 struct World {
     machine: Machine,
+    specs: Vec<Spec>,
     units: Vec<UnitId>,
     work: Vec<Work>,
     states: Vec<State>,
@@ -108,12 +109,13 @@ impl World {
             [Relation::Requires, Relation::Requisite, Relation::Wants, Relation::BindsTo, Relation::Upholds];
         let needs = needs.into_iter().flat_map(pairs).collect();
         let stops_alone = specs.iter().map(|spec| spec.stop_when_unneeded).collect();
-        let machine = Machine::new(specs);
+        let machine = Machine::new(specs.clone());
         let units: Vec<_> = machine.units().collect();
         World {
             work: vec![Work::Nothing; units.len()],
             states: vec![State::Inactive; units.len()],
             machine,
+            specs,
             units,
             after,
             excluded,
@@ -195,6 +197,13 @@ impl World {
         );
     }
 
+    /// Another machine goes on where this one was: nothing is to be seen of it.
+    fn exchange(&mut self) {
+        let saved = serde_json::to_string(&self.machine.save()).unwrap();
+        self.machine = Machine::new(self.specs.clone());
+        self.machine.restore(serde_json::from_str(&saved).unwrap(), self.now);
+    }
+
     /// Ends what is being done for a unit, well or in another way.
     fn answer(&mut self, unit: usize, random: &mut Random, well: bool) {
         let ends = [
@@ -234,7 +243,7 @@ fn run(seed: u64, seen: &mut BTreeSet<(State, Cause, State)>) {
     let count = world.units.len();
     for _ in 0..60 {
         let unit = random.below(count);
-        match random.below(12) {
+        match random.below(13) {
             0..4 => {
                 let verb = random.of(&[Verb::Start, Verb::Start, Verb::Stop, Verb::Restart, Verb::Reload]);
                 let jobs: Vec<_> = world.machine.jobs().collect();
@@ -258,7 +267,8 @@ fn run(seed: u64, seen: &mut BTreeSet<(State, Cause, State)>) {
                 world.now = due.unwrap_or(world.now + Duration::from_millis(700)).max(world.now);
                 world.machine.tick(world.now);
             }
-            _ => world.machine.reset_failed(world.units[unit], world.now),
+            11 => world.machine.reset_failed(world.units[unit], world.now),
+            _ => world.exchange(),
         }
         world.settle(seen);
     }
