@@ -167,7 +167,7 @@ enum Place {
 
 /// The variables of a file, and the lines that are none: systemd.exec(5) on `EnvironmentFile=`. Values may be quoted
 /// as in a shell, and go on in the next line after a backslash; nothing is expanded.
-pub(super) fn parse(text: &str) -> (Vec<(String, String)>, Vec<usize>) {
+pub(crate) fn parse(text: &str) -> (Vec<(String, String)>, Vec<usize>) {
     let (mut pairs, mut wrong) = (Vec::new(), Vec::new());
     let (mut name, mut value) = (String::new(), String::new());
     // How much of the value is more than blanks at its end, and the line that the name stands in.

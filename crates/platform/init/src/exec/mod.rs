@@ -11,7 +11,7 @@
 //!
 //! Users and groups are those of `/etc/passwd` and `/etc/group` ([`crate::accounts`]).
 
-mod environment;
+pub(crate) mod environment;
 mod error;
 mod filter;
 mod folders;
@@ -193,6 +193,13 @@ impl Context {
     /// What in the unit was not understood, in words.
     pub fn problems(&self) -> &[String] {
         &self.settings.problems
+    }
+
+    /// The filters of its processes, for those who look at them.
+    pub(crate) fn filters(&self) -> &[Vec<perigee_process::FilterInstruction>] {
+        let settings = &self.settings;
+        let made = || filter::programs(&settings.calls, &settings.restrictions);
+        &settings.filters.get_or_init(made).programs
     }
 
     /// Makes ready what one start needs: looks the user up, makes folders, reads files of variables.

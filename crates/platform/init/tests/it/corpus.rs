@@ -7,6 +7,7 @@ use perigee_testkit::corpus::{damage, replay};
 fn corpora_hold_what_must_hold() {
     replay("init_bus", fuzzing::bus);
     replay("init_control", fuzzing::control);
+    replay("init_exec", fuzzing::exec);
     replay("init_mounts", fuzzing::mounts);
     replay("init_socket", fuzzing::socket);
 }
@@ -19,6 +20,11 @@ fn damaged_messages_of_the_bus() {
 #[test]
 fn damaged_requests() {
     damage("init_control", fuzzing::control);
+}
+
+#[test]
+fn damaged_services() {
+    damage("init_exec", fuzzing::exec);
 }
 
 #[test]

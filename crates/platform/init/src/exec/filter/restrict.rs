@@ -263,6 +263,8 @@ fn families(reader: &mut Reader<'_>) -> Option<(bool, Vec<u32>)> {
         let (allow, families) = found.get_or_insert((!negated, Vec::new()));
         for word in words {
             match FAMILIES.iter().find(|(name, _)| *name == word) {
+                // Once is enough: the program that comes of it has an end.
+                Some((_, family)) if *allow != negated && families.contains(family) => {}
                 Some((_, family)) if *allow != negated => families.push(*family),
                 Some((_, family)) => families.retain(|known| known != family),
                 None => reader.problem("RestrictAddressFamilies", word, "there is no such family"),
