@@ -444,6 +444,29 @@ fn the_station_is_a_service_that_is_ready_when_it_says_so() {
     assert!(status.status.starts_with("page at http://127.0.0.1:"), "{status:?}");
     let tasks = || Client::connect(&init.path("state/run")).unwrap().all(&Request::List).unwrap().len();
     assert_eq!(tasks(), 5, "four parts, and their target");
+    // Over HTTP the units of the machine stand beside those of the station.
+    let address = status.status.split("http://").nth(1).unwrap().trim_end_matches('/').to_owned();
+    let get = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(&address).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let units = get("/api/units");
+    for unit in [
+        r#"{"supervisor":"machine","unit":"perigee.service""#,
+        r#"{"supervisor":"station","unit":"link.task""#,
+    ] {
+        assert!(units.contains(unit), "{unit} is not in {units}");
+    }
+    let own = get("/api/units/perigee.service");
+    assert!(own.contains(&format!("\"main_pid\":{}", status.main_pid.unwrap())), "{own}");
+    assert!(
+        get("/api/units/perigee.service/log").starts_with("HTTP/1.1 401"),
+        "it may hold a one-time password"
+    );
     // Longer than the watchdog waits.
     std::thread::sleep(Duration::from_millis(2500));
     let later = init.status("perigee.service");
