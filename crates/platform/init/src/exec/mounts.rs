@@ -284,7 +284,8 @@ impl View<'_> {
                 steps.mount(entry.optional, path, mount("tmpfs", &place, "tmpfs", flags, options));
             }
             Change::Bind { source, recursive } => {
-                self.make_place(path, !source.is_file(), steps);
+                // Sockets and devices are mounted on files; what is not there is taken for a folder.
+                self.make_place(path, source.is_dir() || !source.exists(), steps);
                 let flags = if *recursive { bind | MsFlags::MS_REC } else { bind };
                 let source = source.display().to_string();
                 steps.mount(entry.optional, path, mount(&source, &place, "", flags, ""));

@@ -14,7 +14,7 @@ macro_rules! units {
     };
 }
 
-const UNITS: [(&str, &str); 32] = units![
+const UNITS: [(&str, &str); 33] = units![
     "basic.target",
     "default.target",
     "emergency.service",
@@ -43,6 +43,7 @@ const UNITS: [(&str, &str); 32] = units![
     "sockets.target",
     "swap.target",
     "sysinit.target",
+    "syslog.socket",
     "time-set.target",
     "time-sync.target",
     "timers.target",

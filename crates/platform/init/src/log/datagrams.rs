@@ -8,7 +8,8 @@ use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, listen, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, getsockname, listen, sendto,
+    setsockopt, socket, sockopt,
 };
 use perigee_journal::{Now, Priority, Record, Source, native, syslog};
 
@@ -56,7 +57,11 @@ pub(super) fn link(link: &Path, path: &Path) -> io::Result<()> {
     symlink(path, link)
 }
 
-/// Reads some datagrams of /dev/log. Returns whether there may be more.
+/// Whoever else keeps a log listens beside the socket, under this name, as systemd has it.
+const NEIGHBOUR: &str = "syslog";
+
+/// Reads some datagrams of /dev/log, and hands them on to a neighbour if there is one: it is not waited for. Returns
+/// whether there may be more.
 pub(super) fn read_syslog(
     socket: &OwnedFd,
     buffers: &mut Buffers,
@@ -64,6 +69,9 @@ pub(super) fn read_syslog(
     now: Now,
     mut each: impl FnMut(Record<'_>),
 ) -> bool {
+    let own = getsockname::<UnixAddr>(socket.as_raw_fd()).ok();
+    let neighbour = own.as_ref().and_then(UnixAddr::path).map(|path| path.with_file_name(NEIGHBOUR));
+    let neighbour = neighbour.and_then(|path| UnixAddr::new(&path).ok());
     for _ in 0..MOST_A_TURN {
         let (count, writer) = match buffers.receive(socket, MsgFlags::empty()) {
             Ok(received) => (received.octets, received.writer),
@@ -76,7 +84,11 @@ pub(super) fn read_syslog(
         let mut record = Record::new(unit, Source::Syslog, Priority::INFO, b"");
         (record.time, record.monotonic) = (now.wall, now.monotonic);
         (record.pid, record.uid) = (pid, writer.map(|writer| writer.uid()));
-        syslog::parse(&buffers.piece[..count]).fill(&mut record);
+        let said = &buffers.piece[..count];
+        if let Some(neighbour) = &neighbour {
+            let _ = sendto(socket.as_raw_fd(), said, neighbour, MsgFlags::MSG_DONTWAIT);
+        }
+        syslog::parse(said).fill(&mut record);
         each(record);
     }
     true

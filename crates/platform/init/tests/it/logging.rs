@@ -428,6 +428,9 @@ fn syslog_is_taken() {
     client.connect(socket);
     flush(&mut client);
     let socket = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
+    // Another log beside it gets each datagram as it came.
+    let neighbour = std::os::unix::net::UnixDatagram::bind(folder.path().join("syslog")).expect("a socket");
+    neighbour.set_read_timeout(Some(Duration::from_secs(10))).expect("it waits");
     let path = folder.path().join("dev-log");
     socket.send_to(b"<28>Nov 25 15:51:02 gpsd[99]: no fix", path).expect("a log process");
     flush(&mut client);
@@ -435,6 +438,9 @@ fn syslog_is_taken() {
     let record = records.iter().find(|record| record.source == Source::Syslog).expect("a record");
     assert_eq!((&*record.identifier, &*record.text()), ("gpsd", "no fix"));
     assert_eq!((record.priority, record.facility), (Priority::WARNING, Some(3)));
+    let mut said = [0; 64];
+    let count = neighbour.recv(&mut said).expect("a datagram");
+    assert_eq!(&said[..count], b"<28>Nov 25 15:51:02 gpsd[99]: no fix");
     // The kernel's word, not the message's.
     assert_eq!(record.pid, Some(std::process::id()));
     client.stop();
