@@ -61,10 +61,10 @@ impl<'a> Record<'a> {
         let raw: Raw<'a> = serde_json::from_slice(line)?;
         let id = |text: &str, key| text.parse::<Id>().map_err(|_| RecordError::Value(key));
         let octets = |text: &str, key| base64::decode(text.as_bytes()).ok_or(RecordError::Value(key));
-        let mut fields: Vec<_> =
+        let mut fields: BTreeMap<String, Vec<u8>> =
             raw.fields.into_iter().map(|(name, value)| (name, value.into_bytes())).collect();
         for (name, value) in raw.fields_base64 {
-            fields.push((name, octets(&value, "fields_base64")?));
+            fields.insert(name, octets(&value, "fields_base64")?);
         }
         if raw.prio > 7 {
             return Err(RecordError::Value("prio"));
@@ -90,7 +90,7 @@ impl<'a> Record<'a> {
                 },
             },
             cut: raw.cut,
-            fields: Cow::Owned(fields),
+            fields: Cow::Owned(fields.into_iter().collect()),
         })
     }
 }

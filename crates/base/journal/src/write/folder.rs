@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use memchr::memrchr;
 
@@ -18,6 +19,10 @@ use crate::write::waiting::Batch;
 const MODE: u32 = 0o640;
 /// Mode of a folder that is made.
 const FOLDER_MODE: u32 = 0o750;
+
+/// How often, and after which pause, a folder is asked for that another process has.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -39,12 +44,18 @@ impl Folder {
     pub(crate) fn open(path: &Path) -> io::Result<Folder> {
         fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)?;
         let lock = File::open(path)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process writes there"));
+        let mut tries = LOCK_TRIES;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // Perhaps a process that has been killed and is not quite gone.
+                Err(TryLockError::WouldBlock) if tries > 0 => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process writes there"));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
             }
-            Err(TryLockError::Error(error)) => return Err(error),
+            tries -= 1;
         }
         for entry in fs::read_dir(path)?.flatten() {
             if entry.file_name().as_encoded_bytes().ends_with(PART.as_bytes()) {
