@@ -12,7 +12,7 @@ use perigee_process::wait;
 
 use crate::loopback;
 use crate::supervisor::{Ending, now};
-use crate::trigger::mount::mount_early;
+use crate::trigger::mount::{mount_early, unmount_all};
 
 /// How long processes that belong to no unit have to end by themselves.
 const GENTLE: Duration = Duration::from_secs(5);
@@ -59,6 +59,9 @@ pub fn finish(ending: Ending) -> ExitCode {
     end_all(Signal::SIGKILL, FORCED);
     sync();
     if is_machine() {
+        for kept in unmount_all(Path::new("/")) {
+            eprintln!("perigee: {kept}");
+        }
         let mode = match ending {
             Ending::Exit(_) | Ending::PowerOff => RebootMode::RB_POWER_OFF,
             Ending::Reboot => RebootMode::RB_AUTOBOOT,

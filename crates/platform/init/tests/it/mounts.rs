@@ -362,3 +362,40 @@ fn every_trigger_of_this_machine() {
         eprintln!("SKIPPED part of every_trigger_of_this_machine: it has only {seen:?}");
     }
 }
+
+#[test]
+fn at_the_end_what_lasts_is_unmounted_or_read_only() {
+    if !inside("at_the_end_what_lasts_is_unmounted_or_read_only") {
+        return;
+    }
+    // A small file system in a file, since what lives in memory is left alone.
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name).display().to_string();
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    for name in ["a", "busy"] {
+        fs::create_dir(at(name)).unwrap();
+        fs::File::create(at(&format!("{name}.img"))).unwrap().set_len(4 << 20).unwrap();
+        let image = at(&format!("{name}.img"));
+        let made =
+            run("mkfs.ext4", &["-q", "-F", &image]) && run("mount", &["-o", "loop", &image, &at(name)]);
+        if !made {
+            eprintln!("SKIPPED at_the_end_what_lasts_is_unmounted_or_read_only: no loop devices here");
+            return;
+        }
+    }
+    fs::create_dir(at("a/memory")).unwrap();
+    fs::create_dir(at("a/below")).unwrap();
+    assert!(run("mount", &["--bind", &at("busy"), &at("a/below")]));
+    let held = fs::File::create(at("busy/held")).unwrap();
+    drop(held);
+    let held = fs::File::open(at("busy/held")).unwrap();
+    assert_eq!(perigee_init::trigger::mount::unmount_all(root.path()), Vec::<String>::new());
+    let table = MountTable::new().unwrap();
+    let left: Vec<_> = table.mounts().keys().filter(|place| place.starts_with(&at(""))).collect();
+    assert_eq!(left, [&at("busy")]);
+    assert!(fs::write(at("busy/held"), "x").is_err(), "it is read only");
+    drop(held);
+}

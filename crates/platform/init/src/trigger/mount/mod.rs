@@ -6,6 +6,7 @@
 
 mod early;
 mod fstab;
+mod last;
 mod options;
 mod swap;
 mod table;
@@ -20,6 +21,7 @@ use perigee_units::unit::{Unit, Value};
 
 pub use early::{EarlyMounts, mount_early};
 pub use fstab::{Generated, generate, read_fstab};
+pub use last::unmount_all;
 pub use options::MountOptions;
 pub use swap::{Swap, is_swapped};
 pub use table::{Changes, MountTable, Mounted, Mounts, mounted_as, parse as parse_mounts};

@@ -32,7 +32,17 @@ pub type Mounts = BTreeMap<String, Mounted>;
 
 /// Reads the text of mountinfo, proc(5). Lines that are none are passed over.
 pub fn parse(text: &str) -> Mounts {
-    let lines = text.lines().take(MOST_MOUNTS).filter_map(|line| {
+    lines(text).map(|mounted| (mounted.place.clone(), mounted)).collect()
+}
+
+/// Every mount, in the order in which they were made.
+pub(super) fn list() -> io::Result<Vec<Mounted>> {
+    let text = fs::read(TABLE)?;
+    Ok(lines(&String::from_utf8_lossy(&text)).collect())
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Mounted> {
+    text.lines().take(MOST_MOUNTS).filter_map(|line| {
         let (own, system) = line.split_once(" - ")?;
         let own: Vec<_> = own.split(' ').collect();
         let system: Vec<_> = system.split(' ').collect();
@@ -40,16 +50,13 @@ pub fn parse(text: &str) -> Mounts {
             return None;
         };
         let more = system.get(2).map_or(String::new(), |more| format!(",{more}"));
-        let place = unescape(place);
-        let mounted = Mounted {
-            place: place.clone(),
+        Some(Mounted {
+            place: unescape(place),
             what: unescape(what),
             kind: unescape(kind),
             options: format!("{}{}", unescape(options), unescape(&more)),
-        };
-        Some((place, mounted))
-    });
-    lines.collect()
+        })
+    })
 }
 
 /// Octets as three octal digits behind a backslash.
