@@ -2,6 +2,7 @@
 //! machine. Sections are named on the command line; all of them run when none is.
 
 mod bulk;
+mod center;
 mod chain;
 mod coding;
 mod libfec;
@@ -17,7 +18,7 @@ use table::Row;
 
 type Section = fn() -> anyhow::Result<Vec<Row>>;
 
-const SECTIONS: [(&str, Section); 10] = [
+const SECTIONS: [(&str, Section); 11] = [
     ("coding", coding::run),
     ("chain", chain::run),
     ("xtce", xtce::run),
@@ -28,6 +29,7 @@ const SECTIONS: [(&str, Section); 10] = [
     ("hold", live::hold::run),
     ("spawn", spawn::run),
     ("logs", logs::run),
+    ("center", center::run),
 ];
 
 fn main() -> anyhow::Result<()> {

@@ -54,6 +54,8 @@ fn what_a_unit_does_is_read_and_told() {
     publisher.add([Snapshot { restarts: 3, ..Snapshot::new("a.service") }]);
     assert_eq!(held.snapshot().restarts, 3);
     publisher.remove(["a.service"]);
+    assert_eq!(center.look("b.service", |unit| unit.state), Some(State::Inactive));
+    assert_eq!(center.look("a.service", |unit| unit.state), None);
     assert!(center.unit("a.service").is_none() && held.snapshot().restarts == 3);
     let names: Vec<_> = center.snapshots().iter().map(|unit| unit.name.to_string()).collect();
     assert_eq!((names.as_slice(), center.units()), (&["b.service".to_owned()][..], 1));
