@@ -11,7 +11,7 @@ export const PAGES = {
   overview: { name: 'Overview', cssClass: 'icon-layout', description: 'The spacecraft and the station at a glance.' },
   links: { name: 'Links', cssClass: 'icon-connectivity', description: 'Locks, rates, corrections, gaps and frame counters of each link.' },
   undecoded: { name: 'Why was this not decoded?', cssClass: 'icon-alert-triangle', description: 'Frames and packets that were dropped, with the reason.' },
-  units: { name: 'Units', cssClass: 'icon-tree', description: 'What the station and its machine consist of: state, restarts, logs; start and stop.' },
+  units: { name: 'Units', cssClass: 'icon-layers', description: 'What the station and its machine consist of: state, restarts, logs; start and stop.' },
   received: { name: 'What was received', cssClass: 'icon-timeline', description: 'Completeness by virtual channel and application process, with gaps.' },
 } as const;
 export type Page = keyof typeof PAGES;
