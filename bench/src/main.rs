@@ -5,6 +5,7 @@ mod bulk;
 mod center;
 mod chain;
 mod coding;
+mod init;
 mod libfec;
 mod live;
 mod logs;
@@ -18,7 +19,7 @@ use table::Row;
 
 type Section = fn() -> anyhow::Result<Vec<Row>>;
 
-const SECTIONS: [(&str, Section); 11] = [
+const SECTIONS: [(&str, Section); 12] = [
     ("coding", coding::run),
     ("chain", chain::run),
     ("xtce", xtce::run),
@@ -30,6 +31,7 @@ const SECTIONS: [(&str, Section); 11] = [
     ("spawn", spawn::run),
     ("logs", logs::run),
     ("center", center::run),
+    ("init", init::run),
 ];
 
 fn main() -> anyhow::Result<()> {
