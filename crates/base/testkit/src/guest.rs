@@ -86,6 +86,14 @@ fn script(arguments: &[&str]) {
     );
 }
 
+/// Compiles a C program of the tests so that it needs nothing installed.
+///
+/// # Panics
+/// When it cannot be compiled.
+pub fn compile(source: impl AsRef<Path>, to: impl AsRef<Path>) {
+    script(&["program", &source.as_ref().display().to_string(), &to.as_ref().display().to_string()]);
+}
+
 impl Guest {
     /// A machine with busybox, the kernel's modules and nothing else, or `None` where machines cannot be made.
     /// Its first process is `/init`, which is the caller's to give.
@@ -153,11 +161,7 @@ impl Guest {
     #[must_use]
     pub fn compiled(self, inside: &str, source: impl AsRef<Path>) -> Self {
         let guest = self.file(inside, "");
-        script(&[
-            "program",
-            &source.as_ref().display().to_string(),
-            &guest.path(inside).display().to_string(),
-        ]);
+        compile(source, guest.path(inside));
         guest
     }
 

@@ -11,6 +11,7 @@ mod names;
 mod noise;
 mod parts;
 mod station;
+mod storms;
 mod support;
 mod tm_decode;
 mod tm_recordings;
