@@ -26,7 +26,11 @@ fn put(mut guest: Guest, from: &Path, inside: &str) -> anyhow::Result<Guest> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let inside = format!("{inside}/{}", entry.file_name().display());
-        guest = if entry.file_type()?.is_dir() { put(guest, &entry.path(), &inside)? } else { guest.copy(&inside, entry.path()) };
+        guest = if entry.file_type()?.is_dir() {
+            put(guest, &entry.path(), &inside)?
+        } else {
+            guest.copy(&inside, entry.path())
+        };
     }
     Ok(guest)
 }

@@ -61,7 +61,16 @@ impl Report<'_> {
         Some(best)
     }
 
-    fn row(&mut self, work: &str, name: &str, unit: &str, ours: &Best, peer: &str, theirs: &Best, limit: &str) {
+    fn row(
+        &mut self,
+        work: &str,
+        name: &str,
+        unit: &str,
+        ours: &Best,
+        peer: &str,
+        theirs: &Best,
+        limit: &str,
+    ) {
         let (Some(&our), Some(&their)) = (ours.get(name), theirs.get(name)) else { return };
         self.rows.push(Row {
             work: format!("{work}, {}", self.place.name()),
@@ -82,20 +91,48 @@ impl Report<'_> {
         for peer in self.place.peers() {
             let share = if *peer == "openrc" { OPENRC_SHARE } else { 1 };
             let Some(mut theirs) = self.best(peer, kind, self.count / share) else { continue };
-            let shown = if share == 1 { (*peer).to_owned() } else { format!("{peer} (of {} units, times {share})", self.count / share) };
+            let shown = if share == 1 {
+                (*peer).to_owned()
+            } else {
+                format!("{peer} (of {} units, times {share})", self.count / share)
+            };
             for name in ["ready_ms", "done_ms"] {
                 theirs.entry(name.to_owned()).and_modify(|value| *value *= share as f64);
             }
             let work = format!("{} {word} units, from nothing to all started", self.count);
             self.row(&work, "ready_ms", "ms", &ours, &shown, &theirs, &limit);
-            self.row(&work.replace("started", "known to be ready"), "done_ms", "ms", &ours, &shown, &theirs, &limit);
+            self.row(
+                &work.replace("started", "known to be ready"),
+                "done_ms",
+                "ms",
+                &ours,
+                &shown,
+                &theirs,
+                &limit,
+            );
             if kind == "long" && share == 1 {
                 let work = format!("resident memory of the supervisor with {} units", self.count);
                 let processes = format!("{} and {} processes", ours["processes"], theirs["processes"]);
                 self.row(&format!("{work} (PSS)"), "pss_kib", "KiB", &ours, peer, &theirs, &processes);
                 self.row(&format!("{work} (RSS)"), "rss_kib", "KiB", &ours, peer, &theirs, &processes);
-                self.row("one unit, from the command to its first instruction", "start_min_ms", "ms", &ours, peer, &theirs, "");
-                self.row("one unit, until the command returns", "start_returned_min_ms", "ms", &ours, peer, &theirs, "");
+                self.row(
+                    "one unit, from the command to its first instruction",
+                    "start_min_ms",
+                    "ms",
+                    &ours,
+                    peer,
+                    &theirs,
+                    "",
+                );
+                self.row(
+                    "one unit, until the command returns",
+                    "start_returned_min_ms",
+                    "ms",
+                    &ours,
+                    peer,
+                    &theirs,
+                    "",
+                );
             }
         }
         Ok(())
@@ -105,10 +142,27 @@ impl Report<'_> {
         let Some(ours) = self.best("perigee", "storm", STORM) else { return Ok(()) };
         for peer in self.place.peers().iter().filter(|peer| **peer != "openrc") {
             let Some(theirs) = self.best(peer, "storm", STORM) else { continue };
-            let rates = format!("{:.0} and {:.0} restarts/s", ours["restarts_per_s"], theirs["restarts_per_s"]);
+            let rates =
+                format!("{:.0} and {:.0} restarts/s", ours["restarts_per_s"], theirs["restarts_per_s"]);
             let work = format!("{STORM} units that crash every 100 ms");
-            self.row(&format!("{work}: CPU a restart"), "cpu_per_restart_us", "µs", &ours, peer, &theirs, &rates);
-            self.row(&format!("{work}: crash to start"), "latency_mean_ms", "ms", &ours, peer, &theirs, &rates);
+            self.row(
+                &format!("{work}: CPU a restart"),
+                "cpu_per_restart_us",
+                "µs",
+                &ours,
+                peer,
+                &theirs,
+                &rates,
+            );
+            self.row(
+                &format!("{work}: crash to start"),
+                "latency_mean_ms",
+                "ms",
+                &ours,
+                peer,
+                &theirs,
+                &rates,
+            );
         }
         Ok(())
     }

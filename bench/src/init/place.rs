@@ -102,7 +102,11 @@ impl Drop for Killed {
 fn on_host(programs: &Programs, arguments: &[String]) -> anyhow::Result<Vec<String>> {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc"]);
-    command.arg(bench_folder().join("init/on-host")).arg(&programs.root).arg(programs.folder.path()).args(arguments);
+    command
+        .arg(bench_folder().join("init/on-host"))
+        .arg(&programs.root)
+        .arg(programs.folder.path())
+        .args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = Killed(command.spawn().context("unshare")?);
     let output = child.0.stdout.take().context("piped")?;
@@ -130,8 +134,10 @@ pub fn bench_folder() -> &'static Path {
 impl Programs {
     fn make() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let perigee = PathBuf::from(std::env::var("PERIGEE_BIN").context("PERIGEE_BIN is not set: use bench/run")?);
-        let observer = std::env::var("PERIGEE_BENCH_OBSERVER").context("PERIGEE_BENCH_OBSERVER is not set: use bench/run")?;
+        let perigee =
+            PathBuf::from(std::env::var("PERIGEE_BIN").context("PERIGEE_BIN is not set: use bench/run")?);
+        let observer = std::env::var("PERIGEE_BENCH_OBSERVER")
+            .context("PERIGEE_BENCH_OBSERVER is not set: use bench/run")?;
         std::fs::copy(observer, folder.path().join("observer"))?;
         let trees = folder.path().join("trees");
         std::fs::create_dir(&trees)?;
@@ -150,7 +156,8 @@ impl Programs {
         ] {
             compile(kind, further, &folder.path().join(name))?;
         }
-        let status = Command::new("strip").arg("-o").arg(folder.path().join("perigee")).arg(&perigee).status()?;
+        let status =
+            Command::new("strip").arg("-o").arg(folder.path().join("perigee")).arg(&perigee).status()?;
         anyhow::ensure!(status.success(), "strip {} failed", perigee.display());
         Ok(Self {
             folder,
@@ -163,7 +170,8 @@ impl Programs {
 
 /// What `scripts/guest` makes, by the path that it prints.
 fn made(what: &str, name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
-    let output = Command::new(bench_folder().join("../scripts/guest")).args([what, name]).args(packages).output()?;
+    let output =
+        Command::new(bench_folder().join("../scripts/guest")).args([what, name]).args(packages).output()?;
     anyhow::ensure!(output.status.success(), "scripts/guest: {}", String::from_utf8_lossy(&output.stderr));
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }
@@ -172,7 +180,17 @@ fn made(what: &str, name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
 fn compile(kind: &str, further: &str, to: &Path) -> anyhow::Result<()> {
     let mut command = Command::new("cc");
     command.arg(format!("-D{kind}")).args(further.split_whitespace());
-    command.args(["-Os", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-nostdlib", "-static", "-fno-pie", "-no-pie"]);
+    command.args([
+        "-Os",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-ffreestanding",
+        "-nostdlib",
+        "-static",
+        "-fno-pie",
+        "-no-pie",
+    ]);
     command.args(["-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-s", "-o"]).arg(to);
     command.arg(bench_folder().join("init/unit.c"));
     anyhow::ensure!(command.status()?.success(), "the unit {kind} cannot be compiled");

@@ -69,7 +69,7 @@ impl Records {
     /// # Errors
     /// It cannot be made.
     pub fn below(runtime: &Path) -> io::Result<Records> {
-        let folder = runtime.join("units");
+        let folder = runtime.join("records");
         fs::create_dir_all(&folder)?;
         Ok(Records { folder, written: BTreeMap::new() })
     }
@@ -164,19 +164,19 @@ mod tests {
         records.save(record("c.service")).expect("saved");
         records.save(Record { boot: "older".to_owned(), ..record("d.service") }).expect("saved");
         records.remove("b.service");
-        fs::write(folder.path().join("units/.e.service"), "{").expect("written");
-        fs::write(folder.path().join("units/f.service"), "{}").expect("written");
+        fs::write(folder.path().join("records/.e.service"), "{").expect("written");
+        fs::write(folder.path().join("records/f.service"), "{}").expect("written");
         fs::write(
-            folder.path().join("units/g.service"),
+            folder.path().join("records/g.service"),
             serde_json::to_string(&record("c.service")).expect("JSON"),
         )
         .expect("written");
-        fs::write(folder.path().join("units/h.service"), vec![b' '; 1 << 20]).expect("written");
+        fs::write(folder.path().join("records/h.service"), vec![b' '; 1 << 20]).expect("written");
         let mut next = Records::below(folder.path()).expect("records");
         let (read, problems) = next.read_all("b");
         assert_eq!(read, [record("a@x\\x2d.service"), record("c.service")]);
         assert_eq!(problems.len(), 3, "{problems:?}");
-        let names = fs::read_dir(folder.path().join("units")).expect("a folder");
+        let names = fs::read_dir(folder.path().join("records")).expect("a folder");
         let mut names: Vec<_> = names.map(|entry| entry.expect("an entry").file_name()).collect();
         names.sort();
         assert_eq!(names, ["a@x\\x2d.service", "c.service", "f.service", "g.service", "h.service"]);
@@ -186,7 +186,7 @@ mod tests {
     fn nothing_is_written_twice_and_a_full_disk_loses_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut records = Records::below(folder.path()).expect("records");
-        let path = folder.path().join("units/a.service");
+        let path = folder.path().join("records/a.service");
         records.save(record("a.service")).expect("saved");
         fs::remove_file(&path).expect("removed");
         records.save(record("a.service")).expect("saved");
@@ -194,7 +194,7 @@ mod tests {
         records.save(Record { main: None, ..record("a.service") }).expect("saved");
         let before = fs::read(&path).expect("read");
         // Where its new file should be there is a folder: it can be neither written nor renamed.
-        fs::create_dir(folder.path().join("units/.a.service")).expect("made");
+        fs::create_dir(folder.path().join("records/.a.service")).expect("made");
         assert!(records.save(record("a.service")).is_err());
         assert_eq!(fs::read(&path).expect("read"), before);
     }
