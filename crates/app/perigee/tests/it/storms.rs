@@ -181,7 +181,8 @@ fn a_supervisor_that_is_killed_finds_its_services_again() {
         (0..SERVICES).map(|number| up(number)?.main_pid).collect::<Option<Vec<u32>>>()
     };
     let before = storm.wait("first start", all_up);
-    let mut random = Instant::now().elapsed().subsec_nanos() as u64 | 1;
+    let mut random = u64::from(std::process::id()) << 1 | 1;
+    eprintln!("seed {random}");
     for _ in 0..kills {
         // At any point of a start anew, or of rest.
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
