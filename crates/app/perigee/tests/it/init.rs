@@ -127,6 +127,22 @@ impl Drop for Init {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        self.remove_groups();
+    }
+}
+
+impl Init {
+    /// Removes the control groups that this supervisor has left, the deepest first.
+    fn remove_groups(&self) {
+        let name =
+            format!("perigee-{}", self.path("run").display().to_string().trim_matches('/').replace('/', "-"));
+        let find = Command::new("find")
+            .args(["/sys/fs/cgroup", "-depth", "-type", "d", "-path"])
+            .arg(format!("*{name}*"))
+            .output();
+        for folder in String::from_utf8_lossy(&find.map(|found| found.stdout).unwrap_or_default()).lines() {
+            let _ = fs::remove_dir(folder);
+        }
     }
 }
 

@@ -3,14 +3,16 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use perigee_cgroup::{Hierarchy, Watcher};
+use perigee_cgroup::{GroupError, Hierarchy, Watcher};
 use perigee_process::signalfd::SignalFd;
 use perigee_process::{signals, this};
 
 use super::notify::NotifySocket;
 use super::{Settings, Source, tell};
+use crate::control::RUNTIME;
 use crate::trigger::mount::MountTable;
 
 /// What is taken in, beside requests and timers.
@@ -44,8 +46,10 @@ impl Surroundings {
         for reason in groups.reasons() {
             tell(&format!("control groups: {reason}"));
         }
-        let groups = match groups.settle() {
-            Ok(()) => groups,
+        // Another copy of the program is where the one before it was.
+        let groups = if notify.is_some() { Ok(groups) } else { own_groups(groups, &settings.runtime) };
+        let groups = match groups.and_then(|groups| groups.settle().map(|()| groups)) {
+            Ok(groups) => groups,
             Err(error) => {
                 let reason = format!("{error}; units are tracked by their processes alone");
                 tell(&format!("control groups: {reason}"));
@@ -80,4 +84,15 @@ impl Surroundings {
         let groups = self.watcher.as_ref().map(|watcher| (watcher.as_fd(), Source::Groups));
         [signals, notify, groups].into_iter().flatten()
     }
+}
+
+/// The groups of this supervisor. One that is not the machine's or the container's only one, as its folder of run-time
+/// files says, keeps its units apart from those of the others that began in the same group.
+fn own_groups(groups: Hierarchy, runtime: &Path) -> Result<Hierarchy, GroupError> {
+    if runtime == Path::new(RUNTIME) {
+        return Ok(groups);
+    }
+    let name = std::path::absolute(runtime).unwrap_or_else(|_| runtime.to_owned());
+    let name = name.to_string_lossy().trim_matches('/').replace('/', "-");
+    groups.below(&format!("perigee-{}", name.chars().take(200).collect::<String>()))
 }
