@@ -20,6 +20,8 @@ const FOLDER: &str = "PERIGEE_TEST_GROUPS";
 struct Init {
     folder: tempfile::TempDir,
     groups: Hierarchy,
+    /// Where the supervisor has the groups of its units: it keeps them apart from those of others.
+    own: Hierarchy,
     process: Child,
 }
 
@@ -39,7 +41,9 @@ impl Init {
         }
         fs::write(folder.path().join("default.target"), "[Unit]\n").unwrap();
         let process = spawn(&groups, folder.path());
-        let init = Init { folder, groups, process };
+        let runtime = folder.path().join("run").display().to_string();
+        let own = groups.below(&format!("perigee-{}", runtime.trim_matches('/').replace('/', "-"))).unwrap();
+        let init = Init { folder, groups, own, process };
         init.until("it answers", || init.answers());
         Some(init)
     }
@@ -176,8 +180,8 @@ fn limits_of_units_and_slices_hold_and_follow_their_files() {
     if !init.has(test, Controller::Memory) || !init.has(test, Controller::Pids) {
         return;
     }
-    let group = init.groups.group("a.slice/a-b.slice/one.service").unwrap();
-    let slice = init.groups.group("a.slice/a-b.slice").unwrap();
+    let group = init.own.group("a.slice/a-b.slice/one.service").unwrap();
+    let slice = init.own.group("a.slice/a-b.slice").unwrap();
     let limit = |group: &perigee_cgroup::Group| group.usage().tasks_max;
     assert_eq!((limit(&group), limit(&slice)), (Some(10), Some(7)));
     assert_eq!(group.usage().memory_max, Some(32 << 20));
