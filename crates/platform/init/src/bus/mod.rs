@@ -7,10 +7,11 @@ mod message;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::unistd::geteuid;
 
 pub use message::{LONGEST_MESSAGE, Message, MessageError, call, length, parse};
@@ -92,10 +93,7 @@ impl Bus {
 
     /// Tries to connect; true if there is a new descriptor to wait for.
     pub fn connect(&mut self) -> bool {
-        let Ok(stream) = UnixStream::connect(&self.path) else { return false };
-        if stream.set_nonblocking(true).is_err() {
-            return false;
-        }
+        let Ok(stream) = open(&self.path) else { return false };
         // EXTERNAL: the kernel has told the bus who we are; the number of the user in hexadecimal digits of its text.
         let user: String = geteuid().to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
         let output = format!("\0AUTH EXTERNAL {user}\r\n").into_bytes();
@@ -131,6 +129,14 @@ impl Bus {
         }
         heard
     }
+}
+
+/// A connection that never waits, not even for a bus that takes no more of them.
+fn open(path: &Path) -> nix::Result<UnixStream> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let stream = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(stream.into())
 }
 
 impl Connection {

@@ -1,7 +1,9 @@
 //! Services: their processes are made, signalled and looked for as their lives ask for it.
 
 use std::fs;
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,9 @@ use super::{Supervisor, now};
 use crate::exec::{Attach, Context, ExecError, Input, Prepared, Spawned};
 use crate::log::StreamSpec;
 use crate::trigger::socket::set_blocking;
+
+/// Octets of a file with the number of a process that are looked at.
+const LONGEST_PID_FILE: u64 = 64;
 
 /// How long a service of `Type=idle` waits for others at most.
 const IDLE: Duration = Duration::from_secs(5);
@@ -445,7 +450,11 @@ fn invocation() -> String {
 }
 
 fn pid_in(path: &str) -> Option<u32> {
-    let text = fs::read_to_string(path).ok()?;
+    // Whoever may write the file may put something else in its place; nothing there keeps PID 1 waiting.
+    let mut options = fs::File::options();
+    let file = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).ok()?;
+    let mut text = String::new();
+    file.take(LONGEST_PID_FILE).read_to_string(&mut text).ok()?;
     text.split_whitespace().next()?.parse().ok().filter(|pid| *pid > 1)
 }
 
