@@ -422,6 +422,45 @@ fn an_idle_service_waits_for_the_others() {
     assert_eq!(init.text("out"), "busy\nidle\n");
 }
 
+/// However many connections come, and however many commands are run, no more units stay than there were at a time.
+#[test]
+fn units_of_one_run_make_room_for_the_next() {
+    if !may_run("units_of_one_run_make_room_for_the_next") {
+        return;
+    }
+    let units = [
+        ("echo.socket", "[Socket]\nListenStream=DIR/echo.sock\nAccept=yes\nTriggerLimitIntervalSec=0\n"),
+        ("echo@.service", "[Service]\nExecStart=/bin/sh -c 'echo %i >&3'\n"),
+        ("bad.socket", "[Socket]\nListenStream=DIR/bad.sock\nAccept=yes\nTriggerLimitIntervalSec=0\n"),
+        ("bad@.service", "[Service]\nExecStart=/bin/false\n"),
+    ];
+    let init = Init::boot("echo.socket bad.socket", &units);
+    init.wait_for("echo.socket", State::Active);
+    init.wait_for("bad.socket", State::Active);
+    let mut said = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let mut answer = String::new();
+        UnixStream::connect(init.path("echo.sock")).unwrap().read_to_string(&mut answer).unwrap();
+        assert!(said.insert(answer), "each is an instance of its own");
+        UnixStream::connect(init.path("bad.sock")).unwrap().read_to_string(&mut String::new()).unwrap();
+    }
+    for number in 0..20 {
+        let text = "[Service]\nType=oneshot\nExecStart=/bin/true\n".to_owned();
+        init.ask(&Request::Run { unit: format!("once{number}.service"), text, wait: true });
+    }
+    let listed = init.ask(&Request::List);
+    let count = |prefix: &str| {
+        let names = listed.iter().filter_map(|reply| match reply {
+            Reply::Listed(listed) => Some(listed.unit.as_str()),
+            _ => None,
+        });
+        names.filter(|name| name.starts_with(prefix)).count()
+    };
+    // Failures are kept to be looked at, up to a bound.
+    assert!(count("bad@") <= 70 && count("bad@") >= 60, "{}", count("bad@"));
+    assert!(count("echo@") + count("once") <= 10, "{} {}", count("echo@"), count("once"));
+}
+
 /// Bytes that are no request are refused in words, and the supervisor goes on.
 #[test]
 fn nonsense_on_the_control_socket() {

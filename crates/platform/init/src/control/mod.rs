@@ -35,7 +35,7 @@ pub fn reachable(runtime: &Path) -> io::Result<(Option<File>, PathBuf)> {
     Ok((Some(folder), path))
 }
 
-/// The longest request, and the longest line of an answer.
+/// The longest line of an answer.
 pub const LONGEST_LINE: usize = 1 << 20;
 
 /// The folder of run-time files of a supervisor of the whole machine.

@@ -14,10 +14,16 @@ use perigee_process::epoll::{EpollEvent, EpollFlags};
 use perigee_units::machine::JobId;
 
 use super::{Source, Supervisor};
-use crate::control::{LONGEST_LINE, Reply, Request, reachable};
+use crate::control::{Reply, Request, reachable};
 
 /// Connections at a time.
 const MOST_CONNECTIONS: usize = 1024;
+
+/// Connections at a time of those who may change nothing: anybody on the machine.
+const MOST_STRANGERS: usize = 64;
+
+/// Octets of one request.
+const LONGEST_REQUEST: usize = 64 << 10;
 
 /// Octets of answers that wait for one reader; who is slower is cut off, or misses changes.
 const MOST_WAITING: usize = 8 << 20;
@@ -126,7 +132,7 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            if self.input.len() > LONGEST_LINE {
+            if self.input.len() > LONGEST_REQUEST {
                 return Ok(true);
             }
         }
@@ -173,6 +179,10 @@ impl Supervisor {
             }
             let peer = getsockopt(&stream, sockopt::PeerCredentials).map(|peer| peer.uid());
             let may_change = peer.is_ok_and(|uid| uid == 0 || uid == geteuid().as_raw());
+            let strangers = self.connections.open.values().filter(|connection| !connection.may_change);
+            if !may_change && strangers.count() >= MOST_STRANGERS {
+                continue;
+            }
             self.connections.last += 1;
             let number = self.connections.last;
             let event = EpollEvent::new(EpollFlags::EPOLLIN, Source::Connection(number).token());
@@ -208,7 +218,7 @@ impl Supervisor {
             self.settle();
         }
         let Some(connection) = self.connections.get_mut(number) else { return };
-        if connection.input.len() > LONGEST_LINE {
+        if connection.input.len() > LONGEST_REQUEST {
             connection.say(&Reply::Refused { why: "the request is too long".to_owned() });
             open = false;
         }

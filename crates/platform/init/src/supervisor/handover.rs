@@ -57,6 +57,8 @@ struct Handed {
     began: Option<Duration>,
     ready: Option<Duration>,
     notes: Vec<String>,
+    #[serde(default)]
+    passing: bool,
     service: Option<HandedService>,
     /// Sockets, and whether connections come from them.
     ports: Vec<(i32, bool)>,
@@ -152,6 +154,7 @@ impl Supervisor {
                 began: loaded.began,
                 ready: loaded.ready,
                 notes: loaded.notes.clone(),
+                passing: loaded.passing,
                 service: None,
                 ports: Vec::new(),
                 sockets: socket::Kept::default(),
@@ -236,6 +239,7 @@ impl Supervisor {
     fn take_up(&mut self, unit: UnitId, handed: Handed) {
         let loaded = self.table.get_mut(unit);
         (loaded.began, loaded.ready, loaded.notes) = (handed.began, handed.ready, handed.notes);
+        loaded.passing = handed.passing;
         if let Work::Socket(sockets) = &mut loaded.work
             && !handed.ports.is_empty()
         {

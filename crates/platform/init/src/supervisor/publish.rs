@@ -45,6 +45,20 @@ impl Supervisor {
         self.publishing.publisher.add(new);
     }
 
+    /// A unit is not there any more.
+    pub(super) fn unpublish(&mut self, name: &str) {
+        self.publishing.publisher.remove([name]);
+    }
+
+    /// Tells of a unit that has taken the place of another.
+    pub(super) fn publish_anew(&mut self, unit: UnitId) {
+        self.publish_new();
+        let mut snapshot = Snapshot::new(self.machine.name(unit));
+        snapshot.description = Arc::from(super::report::description(&self.table.get(unit).unit));
+        self.describe(unit, &mut snapshot);
+        self.publishing.publisher.add([snapshot]);
+    }
+
     /// Tells of a change of state.
     pub(super) fn publish(&mut self, change: &Change) {
         self.publish_new();

@@ -12,6 +12,12 @@ use crate::control::{Change, Job, Reply, Request, Signalled, Whom};
 /// Changes of state that are kept for watchers who come later.
 const MOST_KEPT: usize = 4096;
 
+/// Names and patterns of one request.
+const MOST_NAMES: usize = 1024;
+
+/// Octets of a pattern.
+const LONGEST_PATTERN: usize = 255;
+
 /// The last changes of state.
 #[derive(Debug, Default)]
 pub(super) struct History(std::collections::VecDeque<Change>);
@@ -83,7 +89,12 @@ impl Supervisor {
                 Ok(true)
             }
             Request::Status { units } => {
+                at_most(&units)?;
                 for name in &units {
+                    // Who has asked for more than waits for a reader is gone by now.
+                    if self.connections.get_mut(number).is_none() {
+                        break;
+                    }
                     let status = match self.loaded(std::slice::from_ref(name)) {
                         Ok(units) => units.into_iter().map(|unit| self.status_of(unit)).collect(),
                         Err(_) => vec![self.not_loaded(name)],
@@ -159,6 +170,7 @@ impl Supervisor {
     /// Units by name, loaded if need be; patterns mean those that are loaded.
     fn named(&mut self, names: &[String], verb: Verb) -> Result<Vec<UnitId>, String> {
         let mut units = Vec::new();
+        at_most(names)?;
         for name in names {
             if name.contains(['*', '?', '[']) {
                 units.extend(self.matching(name));
@@ -177,6 +189,7 @@ impl Supervisor {
     /// Units that are loaded.
     fn loaded(&self, names: &[String]) -> Result<Vec<UnitId>, String> {
         let mut units = Vec::new();
+        at_most(names)?;
         for name in names {
             match self.table.find(name) {
                 Some(unit) => units.push(unit),
@@ -188,6 +201,10 @@ impl Supervisor {
     }
 
     fn matching(&self, pattern: &str) -> Vec<UnitId> {
+        // No name is longer, and comparing takes the product of the two lengths.
+        if pattern.len() > LONGEST_PATTERN {
+            return Vec::new();
+        }
         self.machine
             .units()
             .filter(|unit| glob_matches(pattern, self.machine.name(*unit), GlobKind::Name))
@@ -348,14 +365,20 @@ impl Supervisor {
         if let Some(complaint) = refused {
             return Err(complaint.to_string());
         }
-        self.load_anew(std::slice::from_ref(&name), true).map_err(|error| error.to_string())?;
-        self.table.find(name.as_str()).ok_or_else(|| format!("{name} cannot be loaded"))
+        self.load_passing(&name).map_err(|error| error.to_string())
     }
 
     /// Whether units that have failed are there.
     pub(super) fn failed(&self) -> usize {
         self.machine.units().filter(|unit| self.machine.state(*unit) == State::Failed).count()
     }
+}
+
+fn at_most(names: &[String]) -> Result<(), String> {
+    if names.len() > MOST_NAMES {
+        return Err(format!("no more than {MOST_NAMES} units can be named at once; a pattern may name more"));
+    }
+    Ok(())
 }
 
 /// Whether a request changes something.

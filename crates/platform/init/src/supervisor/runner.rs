@@ -167,7 +167,7 @@ impl Supervisor {
                 UnitKind::Target => Work::Plain,
                 _ => Work::Runner(RunnerWork { brigade, status: String::new() }),
             };
-            let loaded = Loaded { unit, work, notes: Vec::new(), began: None, ready: None };
+            let loaded = Loaded { unit, work, notes: Vec::new(), passing: false, began: None, ready: None };
             self.machine.load(vec![spec]);
             // Of two with the same name the first one counts.
             let id = self.machine.units().last().filter(|id| id.index() == self.table.len());

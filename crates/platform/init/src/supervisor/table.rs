@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perigee_units::machine::UnitId;
+use perigee_units::machine::{State, UnitId};
 use perigee_units::service::{Life, Service};
 use perigee_units::unit::{Unit, UnitKind, UnitName};
 
@@ -47,6 +47,8 @@ pub(super) struct Loaded {
     pub(super) work: Work,
     /// What of it could not be done as it says, since its last start.
     pub(super) notes: Vec<String>,
+    /// It was made for one run: for a connection, or without a file. Its place is another's when it is down.
+    pub(super) passing: bool,
     /// When its last start began, and when it was there.
     pub(super) began: Option<Duration>,
     pub(super) ready: Option<Duration>,
@@ -61,6 +63,9 @@ pub(super) struct Table {
     sockets: Vec<UnitId>,
     paths: Vec<UnitId>,
 }
+
+/// Units that were made for one run and have failed are kept to be looked at, up to this many.
+const MOST_FAILURES: usize = 64;
 
 /// Notes about one run of a unit are no more than this.
 const MOST_NOTES: usize = 64;
@@ -194,6 +199,13 @@ impl Supervisor {
                 // What is at work stays as it was read until it is down.
                 let down = self.machine.state(id).is_down() && self.machine.job(id).is_none();
                 let loaded = self.table.get_mut(id);
+                if loaded.unit.name != unit.name {
+                    // The place of a unit that has passed.
+                    let work = work(&unit, service);
+                    *loaded =
+                        Loaded { unit, work, notes: Vec::new(), passing: false, began: None, ready: None };
+                    continue;
+                }
                 if down
                     && matches!(
                         loaded.work,
@@ -208,11 +220,44 @@ impl Supervisor {
                 loaded.unit = unit;
             } else {
                 let work = work(&unit, service);
-                let loaded = Loaded { unit, work, notes: Vec::new(), began: None, ready: None };
+                let loaded =
+                    Loaded { unit, work, notes: Vec::new(), passing: false, began: None, ready: None };
                 self.table.add(id, loaded);
             }
         }
         Ok(())
+    }
+
+    /// Loads a unit for one run. It takes the place of one that has passed, so that as many as there were at a time are
+    /// kept, and not as many as there have ever been.
+    pub(super) fn load_passing(&mut self, name: &UnitName) -> Result<UnitId, FindError> {
+        if self.table.find(name.as_str()).is_none()
+            && let Some(place) = self.passed()
+        {
+            let before = self.machine.name(place).to_owned();
+            if self.machine.rename(place, name.as_str()) {
+                self.table.names.retain(|_, unit| *unit != place);
+                self.unpublish(&before);
+            }
+        }
+        self.load_anew(std::slice::from_ref(name), true)?;
+        let unit = self.table.find(name.as_str()).ok_or_else(|| FindError::Missing(name.clone()))?;
+        self.table.get_mut(unit).passing = true;
+        self.publish_anew(unit);
+        Ok(unit)
+    }
+
+    /// A unit that has passed: one that has ended well, or a failure when there are many to look at already.
+    fn passed(&self) -> Option<UnitId> {
+        let over = self.machine.units().filter(|unit| {
+            let free = self.table.service_ref(*unit).is_some_and(|service| service.group.is_none());
+            let idle = self.machine.state(*unit).is_down() && self.machine.job(*unit).is_none();
+            self.table.get(*unit).passing && free && idle
+        });
+        let (failed, well): (Vec<_>, Vec<_>) =
+            over.partition(|unit| self.machine.state(*unit) == State::Failed);
+        let oldest = failed.iter().min_by_key(|unit| self.machine.since(**unit)).copied();
+        well.first().copied().or(oldest.filter(|_| failed.len() >= MOST_FAILURES))
     }
 
     /// Reads every loaded unit anew; those whose files have gone stay until they are down.

@@ -136,7 +136,7 @@ impl Supervisor {
         let Connection { instance, fd, remote } = connection;
         let template = service.template().unwrap_or_else(|| service.clone());
         let started = template.with_instance(&instance).map_err(|error| error.to_string()).and_then(|name| {
-            let unit = self.load(&name).map_err(|error| error.to_string())?;
+            let unit = self.load_passing(&name).map_err(|error| error.to_string())?;
             let work = self.table.service(unit).ok_or_else(|| format!("{name} is no service"))?;
             work.connection = Some(Accepted { fd, remote, socket, instance: instance.clone() });
             self.start_triggered(&name)

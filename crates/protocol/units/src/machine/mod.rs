@@ -231,6 +231,22 @@ impl Machine {
         self.keeps = self.keeps_any();
     }
 
+    /// Gives the place of a unit that is down, and of which nothing is asked, to one of another name, which is as if it
+    /// had never been started; [`Machine::load`] says what is declared of it. False if it is not down, or the name is
+    /// another unit's.
+    pub fn rename(&mut self, unit: UnitId, name: &str) -> bool {
+        let entry = &self.units[unit.index()];
+        if !entry.state.is_down() || entry.job.is_some() || self.names.contains_key(name) {
+            return false;
+        }
+        self.names.remove(&entry.spec.name);
+        self.names.insert(name.to_owned(), unit);
+        self.units[unit.index()] = Entry::new(Spec::new(name));
+        self.graph = Graph::new(self.units.iter().map(|entry| &entry.spec), &self.names);
+        self.keeps = self.keeps_any();
+        true
+    }
+
     /// The unit of this name.
     pub fn unit(&self, name: &str) -> Option<UnitId> {
         self.names.get(name).copied()

@@ -543,3 +543,17 @@ fn what_is_bound_goes_down_with_a_unit_and_comes_back_with_it() {
     assert_eq!(story.say("a", Event::Ready, 21), "a=active; start a done");
     assert_eq!(story.0.jobs().count(), 0);
 }
+
+#[test]
+fn a_unit_that_is_down_gives_its_place_to_another() {
+    let mut machine = Machine::new(vec![Spec::new("a@1.service"), Spec::new("b.service")]);
+    let place = machine.unit("a@1.service").expect("a unit");
+    machine.request(Verb::Start, place, Duration::ZERO).expect("it starts");
+    assert!(!machine.rename(place, "a@2.service"), "it is not down");
+    machine.event(place, Event::Ended(Outcome::ExitCode(3)), Duration::ZERO);
+    assert!(!machine.rename(place, "b.service"), "the name is another's");
+    assert!(machine.rename(place, "a@2.service"));
+    assert_eq!((machine.unit("a@1.service"), machine.unit("a@2.service")), (None, Some(place)));
+    assert_eq!((machine.state(place), machine.outcome(place)), (State::Inactive, Outcome::Success));
+    machine.request(Verb::Start, place, Duration::ZERO).expect("it starts anew");
+}
