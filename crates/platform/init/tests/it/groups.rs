@@ -3,26 +3,23 @@
 
 use std::fs;
 use std::io::Write;
+use std::ops::Deref;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use perigee_cgroup::{Controller, Hierarchy, Mode};
-use perigee_init::control::{Client, Reply, Request, UnitStatus};
-use perigee_init::files::SearchPath;
-use perigee_init::supervisor::{Settings, Supervisor};
+use perigee_init::control::{Client, Reply, Request};
 use perigee_units::machine::Verb;
-use perigee_units::unit::UnitName;
 
-const FOLDER: &str = "PERIGEE_TEST_GROUPS";
+use crate::supervised::{FOLDER, Supervised, TEST};
 
 /// A supervisor in a group of its own.
 struct Init {
-    folder: tempfile::TempDir,
+    supervised: Supervised,
     groups: Hierarchy,
     /// Where the supervisor has the groups of its units: it keeps them apart from those of others.
     own: Hierarchy,
-    process: Child,
 }
 
 impl Init {
@@ -43,17 +40,17 @@ impl Init {
         let process = spawn(&groups, folder.path());
         let runtime = folder.path().join("run").display().to_string();
         let own = groups.below(&format!("perigee-{}", runtime.trim_matches('/').replace('/', "-"))).unwrap();
-        let init = Init { folder, groups, own, process };
+        let init = Init { supervised: Supervised { folder, process }, groups, own };
         init.until("it answers", || init.answers());
         Some(init)
     }
 
     /// Kills the supervisor, as no one should, waits a little, and starts another one in its place.
     fn succeed(&mut self, between: impl FnOnce(&Init)) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.supervised.process.kill().unwrap();
+        self.supervised.process.wait().unwrap();
         between(self);
-        self.process = spawn(&self.groups, self.folder.path());
+        self.supervised.process = spawn(&self.groups, self.folder.path());
         self.until("the next one answers", || self.answers());
     }
 
@@ -62,41 +59,6 @@ impl Init {
         let replies = Client::connect(&self.folder.path().join("run")).ok()?.all(&Request::Manager).ok()?;
         let own = |reply: &Reply| matches!(reply, Reply::Manager(told) if told.pid == self.process.id());
         replies.iter().any(own).then_some(())
-    }
-
-    /// Waits for something to be there.
-    fn until<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            let log = fs::read_to_string(self.folder.path().join("log")).unwrap();
-            assert!(Instant::now() < deadline, "not within 20 s: {what}\n{log}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn ask(&self, request: &Request) -> Vec<Reply> {
-        let answer =
-            Client::connect(&self.folder.path().join("run")).and_then(|mut client| client.all(request));
-        answer.unwrap_or_else(|error| {
-            let log = fs::read_to_string(self.folder.path().join("log")).unwrap();
-            let state = perigee_process::stranger::look(self.process.id() as i32);
-            panic!("{request:?}: {error:?}; {state:?}\n{log}")
-        })
-    }
-
-    fn act(&self, verb: Verb, unit: &str) {
-        let units = vec![unit.to_owned()];
-        self.ask(&Request::Do { verb, units, active_only: false, or_restart: false, wait: true });
-    }
-
-    fn status(&self, unit: &str) -> UnitStatus {
-        match self.ask(&Request::Status { units: vec![unit.to_owned()] }).remove(0) {
-            Reply::Unit(status) => *status,
-            other => panic!("{other:?}"),
-        }
     }
 
     fn has(&self, test: &str, controller: Controller) -> bool {
@@ -111,11 +73,11 @@ impl Init {
 /// The supervisor as a process in the base of these groups.
 fn spawn(groups: &Hierarchy, folder: &Path) -> Child {
     // Tests do not run on the first thread, which would take the signals that the supervisor waits for.
-    let script =
-        "read go; exec env --block-signal \"$0\" --test-threads=1 --nocapture --exact groups::a_supervisor";
+    let script = "read go; exec env --block-signal \"$0\" --test-threads=1 --nocapture --exact \"$1\"";
     let mut process = Command::new("/bin/sh")
         .args(["-c", script])
         .arg(std::env::current_exe().unwrap())
+        .arg(TEST)
         .env(FOLDER, folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -129,11 +91,19 @@ fn spawn(groups: &Hierarchy, folder: &Path) -> Child {
     process
 }
 
+impl Deref for Init {
+    type Target = Supervised;
+
+    fn deref(&self) -> &Supervised {
+        &self.supervised
+    }
+}
+
 impl Drop for Init {
     fn drop(&mut self) {
         let base = self.groups.group("").unwrap();
         let _ = base.kill_all();
-        let _ = self.process.wait();
+        let _ = self.supervised.process.wait();
         let deadline = Instant::now() + Duration::from_secs(10);
         while base.is_populated().unwrap_or(true) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
@@ -142,22 +112,6 @@ impl Drop for Init {
             eprintln!("{error}");
         }
     }
-}
-
-/// The supervisor, where this program was started for that; else an empty test.
-#[test]
-fn a_supervisor() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let folder = Path::new(&folder);
-    let settings = Settings {
-        search: SearchPath::new(vec![folder.to_owned()]),
-        runtime: folder.join("run"),
-        target: UnitName::parse("default.target").unwrap(),
-        is_first: false,
-        console: true,
-        log: None,
-    };
-    Supervisor::new(settings).unwrap().run().unwrap();
 }
 
 #[test]
@@ -247,7 +201,7 @@ fn services_outlive_their_supervisor() {
     };
     fs::write(folder.path().join("slow"), "").unwrap();
     let running = ["simple.service", "forking.service", "once.service", "ends.service", "gone.service"];
-    running.iter().for_each(|unit| init.act(Verb::Start, unit));
+    running.iter().for_each(|unit| drop(init.act(Verb::Start, unit)));
     let start = |unit: &str| Request::Do {
         verb: Verb::Start,
         units: vec![unit.to_owned()],
@@ -372,7 +326,7 @@ fn kills_at_random_moments() {
     let texts: Vec<_> = names.iter().map(|name| text(name)).collect();
     let units: Vec<_> = names.iter().zip(&texts).map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let Some(mut init) = Init::begin("random", &units) else { return };
-    names.iter().for_each(|name| init.act(Verb::Start, name));
+    names.iter().for_each(|name| drop(init.act(Verb::Start, name)));
     let mut random = 0x9E37_79B9_7F4A_7C15_u64;
     let mut roll = |sides: u64| {
         random ^= random << 13;
@@ -397,7 +351,7 @@ fn kills_at_random_moments() {
         std::thread::sleep(Duration::from_micros(after));
         init.succeed(|_| std::thread::sleep(Duration::from_micros(between)));
     }
-    names.iter().for_each(|name| init.act(Verb::Start, name));
+    names.iter().for_each(|name| drop(init.act(Verb::Start, name)));
     for name in &names {
         init.until("all are there", || (init.status(name).listed.active == "active").then_some(()));
     }

@@ -329,9 +329,7 @@ fn a_killed_log_process_loses_nothing() {
         // A piece of a stream for each kill.
         assert!(twice < rounds as u32 * 8_000, "{twice}");
     }
-    client.stop();
-    until(&mut client, |told| *told == Told::Stopped);
-    assert!(process.0.wait().expect("ends").success());
+    ended(client, process);
 }
 
 /// Not a test of its own: the unit that the test below kills. It prints numbered lines, and after each puts its number
@@ -420,13 +418,26 @@ fn a_supervisor_that_comes_back_gets_its_streams() {
     assert!(process.0.wait().expect("ends").success());
 }
 
-#[test]
-fn syslog_is_taken() {
+/// A log process that answers.
+fn begun() -> (tempfile::TempDir, Client, Process) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut client = Client::new();
-    let (mut process, socket) = log_process(folder.path());
+    let (process, socket) = log_process(folder.path());
     client.connect(socket);
     flush(&mut client);
+    (folder, client, process)
+}
+
+/// It writes everything and ends well.
+fn ended(mut client: Client, mut process: Process) {
+    client.stop();
+    until(&mut client, |told| *told == Told::Stopped);
+    assert!(process.0.wait().expect("ends").success());
+}
+
+#[test]
+fn syslog_is_taken() {
+    let (folder, mut client, process) = begun();
     let socket = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
     // Another log beside it gets each datagram as it came.
     let neighbour = std::os::unix::net::UnixDatagram::bind(folder.path().join("syslog")).expect("a socket");
@@ -443,18 +454,12 @@ fn syslog_is_taken() {
     assert_eq!(&said[..count], b"<28>Nov 25 15:51:02 gpsd[99]: no fix");
     // The kernel's word, not the message's.
     assert_eq!(record.pid, Some(std::process::id()));
-    client.stop();
-    until(&mut client, |told| *told == Told::Stopped);
-    assert!(process.0.wait().expect("ends").success());
+    ended(client, process);
 }
 
 #[test]
 fn the_protocol_of_journald_is_taken_in_datagrams_and_in_memory() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut client = Client::new();
-    let (mut process, socket) = log_process(folder.path());
-    client.connect(socket);
-    flush(&mut client);
+    let (folder, mut client, process) = begun();
     let socket = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
     let path = folder.path().join("native");
     socket.connect(&path).expect("a log process");
@@ -482,18 +487,12 @@ fn the_protocol_of_journald_is_taken_in_datagrams_and_in_memory() {
     assert_eq!(said[0].fields[..], [("UNIT_STATE".to_owned(), b"up".to_vec())]);
     assert_eq!((said[1].priority, said[1].pid), (Priority::ERROR, Some(std::process::id())));
     assert!(texts(&records, "").iter().any(|text| text.starts_with("1 datagrams in journald's protocol")));
-    client.stop();
-    until(&mut client, |told| *told == Told::Stopped);
-    assert!(process.0.wait().expect("ends").success());
+    ended(client, process);
 }
 
 #[test]
 fn a_process_may_connect_its_output() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut client = Client::new();
-    let (mut process, socket) = log_process(folder.path());
-    client.connect(socket);
-    flush(&mut client);
+    let (folder, mut client, process) = begun();
     let path = folder.path().join("stdout");
     let mut output = std::os::unix::net::UnixStream::connect(path).expect("a log process");
     // As systemd-cat(1) begins; the unit that it claims is not believed.
@@ -511,9 +510,7 @@ fn a_process_may_connect_its_output() {
     assert!(
         found.iter().all(|record| record.pid == Some(std::process::id()) && record.unit != "root.service")
     );
-    client.stop();
-    until(&mut client, |told| *told == Told::Stopped);
-    assert!(process.0.wait().expect("ends").success());
+    ended(client, process);
 }
 
 #[test]

@@ -15,4 +15,5 @@ mod mounts;
 mod paths;
 mod runner;
 mod sockets;
+mod supervised;
 mod timers;

@@ -2,23 +2,20 @@
 //! where it is not to be had.
 
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use perigee_init::control::{Client, Reply, Request, UnitStatus};
-use perigee_init::files::SearchPath;
-use perigee_init::supervisor::{Settings, Supervisor};
+use perigee_init::control::{Client, Reply, Request};
 use perigee_units::machine::Verb;
-use perigee_units::unit::UnitName;
 use perigee_units::value::escape_path;
 
-const FOLDER: &str = "PERIGEE_TEST_MOUNTING";
+use crate::supervised::{FOLDER, Supervised, TEST};
 
 struct Init {
-    folder: tempfile::TempDir,
-    process: Child,
+    supervised: Supervised,
 }
 
 impl Init {
@@ -37,28 +34,16 @@ impl Init {
         let process = Command::new("unshare")
             .args(["-m", "--propagation", "private", "env", "--block-signal"])
             .arg(std::env::current_exe().unwrap())
-            .args(["--test-threads=1", "--nocapture", "--exact", "mounting::a_supervisor"])
+            .args(["--test-threads=1", "--nocapture", "--exact", TEST])
             .env(FOLDER, folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log")).unwrap())
             .spawn()
             .unwrap();
-        let init = Init { folder, process };
-        init.until("it answers", || Client::connect(&init.folder.path().join("run")).ok());
+        let init = Init { supervised: Supervised { folder, process } };
+        init.until("it answers", || init.client());
         Some(init)
-    }
-
-    fn until<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            let log = fs::read_to_string(self.folder.path().join("log")).unwrap();
-            assert!(Instant::now() < deadline, "not within 20 s: {what}\n{log}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
     }
 
     fn at(&self, place: &str) -> String {
@@ -67,22 +52,6 @@ impl Init {
 
     fn unit(&self, place: &str) -> String {
         format!("{}.mount", escape_path(&self.at(place)))
-    }
-
-    fn ask(&self, request: &Request) -> Vec<Reply> {
-        Client::connect(&self.folder.path().join("run")).unwrap().all(request).unwrap()
-    }
-
-    fn act(&self, verb: Verb, unit: &str) -> Vec<Reply> {
-        let units = vec![unit.to_owned()];
-        self.ask(&Request::Do { verb, units, active_only: false, or_restart: false, wait: true })
-    }
-
-    fn status(&self, unit: &str) -> UnitStatus {
-        match self.ask(&Request::Status { units: vec![unit.to_owned()] }).remove(0) {
-            Reply::Unit(status) => *status,
-            other => panic!("{other:?}"),
-        }
     }
 
     fn state(&self, place: &str) -> String {
@@ -103,27 +72,19 @@ impl Init {
     }
 }
 
-impl Drop for Init {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+impl Deref for Init {
+    type Target = Supervised;
+
+    fn deref(&self) -> &Supervised {
+        &self.supervised
     }
 }
 
-/// The supervisor, where this program was started for that; else an empty test.
-#[test]
-fn a_supervisor() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let folder = Path::new(&folder);
-    let settings = Settings {
-        search: SearchPath::new(vec![folder.to_owned()]),
-        runtime: folder.join("run"),
-        target: UnitName::parse("default.target").unwrap(),
-        is_first: false,
-        console: true,
-        log: None,
-    };
-    Supervisor::new(settings).unwrap().run().unwrap();
+impl Drop for Init {
+    fn drop(&mut self) {
+        let _ = self.supervised.process.kill();
+        let _ = self.supervised.process.wait();
+    }
 }
 
 #[test]
@@ -190,7 +151,7 @@ fn a_helper_that_hangs_is_ended_in_time() {
     }
     // A found mount stays when the supervisor ends.
     init.ask(&Request::Exit { status: 0 });
-    let status = init.process.wait().unwrap();
+    let status = init.supervised.process.wait().unwrap();
     assert!(status.success(), "{status}");
 }
 
@@ -219,8 +180,7 @@ fn timers_sockets_and_mounts_go_on_in_another_copy_of_the_program() {
         listed.filter(|state| state == "active").map(drop)
     };
     init.until("an instance runs", || instance(0));
-    let manager =
-        || Client::connect(&init.folder.path().join("run")).ok()?.all(&Request::List).ok().map(drop);
+    let manager = || init.client()?.all(&Request::List).ok().map(drop);
     let _ = Client::connect(&init.folder.path().join("run")).unwrap().all(&Request::DaemonReexec);
     init.until("the copy answers", manager);
     let log = fs::read_to_string(init.folder.path().join("log")).unwrap();
