@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use perigee_units::unit::{LONGEST_FILE, Source, UnitName};
@@ -341,7 +342,9 @@ fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, FindError> {
 /// The text of a file, one octet more at most than is taken of it.
 fn read(path: &Path) -> Result<Vec<u8>, FindError> {
     let failed = |source| FindError::Io { path: path.to_owned(), source };
-    let file = fs::File::open(path).map_err(failed)?;
+    // A pipe in its place would keep whoever opens it waiting.
+    let mut options = fs::File::options();
+    let file = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).map_err(failed)?;
     if !file.metadata().map_err(failed)?.is_file() {
         return Err(failed(io::Error::other("it is no regular file")));
     }

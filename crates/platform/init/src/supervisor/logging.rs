@@ -99,7 +99,8 @@ impl Log {
 
 /// The socket of a log process that is there already.
 fn join(path: &Path) -> Option<OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC;
+    // One that takes nobody is as good as none.
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).ok()?;
     use std::os::fd::AsRawFd;
     connect(socket.as_raw_fd(), &UnixAddr::new(path).ok()?).ok()?;
