@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use perigee_init::log::{Client, Config, StreamSpec, Told};
+use perigee_log::{Client, Config, StreamSpec, Told};
 use perigee_journal::{Rate, Settings, Source};
 
 use crate::table::{Row, count};
@@ -36,7 +36,7 @@ pub fn become_log_process() -> Option<anyhow::Result<()>> {
         let compress = std::env::var_os("PERIGEE_BENCH_COMPRESS").is_some();
         let settings = Settings { compress, ..Settings::new(Path::new(&folder)) };
         let socket = std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned()?;
-        Ok(perigee_init::log::run(Some(socket), Config::new(settings))?)
+        Ok(perigee_log::run(Some(socket), Config::new(settings))?)
     };
     Some(run())
 }

@@ -7,12 +7,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use nix::unistd::geteuid;
+use perigee_files::{SearchPath, write_builtin};
 use perigee_init::control::RUNTIME;
-use perigee_init::files::{SearchPath, write_builtin};
-use perigee_init::log;
 use perigee_init::pid1;
 use perigee_init::supervisor::{Ending, LOG_CONFIG, Settings, Supervisor};
-use perigee_init::trigger::mount::generate;
+use perigee_mount::generate;
 
 /// Where what units print is kept on a machine.
 const LOG_FOLDER: &str = "/var/log/perigee";
@@ -108,7 +107,7 @@ fn supervise(settings: Settings) -> anyhow::Result<Ending> {
 }
 
 /// Where the log is; the usual sockets and the console are for the one supervisor of a machine.
-fn log(arguments: &Arguments) -> log::Config {
+fn log(arguments: &Arguments) -> perigee_log::Config {
     let beside = arguments.runtime.join("log");
     let usual = arguments.runtime == Path::new(RUNTIME) && geteuid().is_root();
     let folder = match &arguments.log {
@@ -118,7 +117,7 @@ fn log(arguments: &Arguments) -> log::Config {
     };
     let mut journal = perigee_journal::Settings::new(&folder);
     journal.fallback = Some(beside).filter(|fallback| *fallback != folder);
-    let mut config = log::Config::new(journal);
+    let mut config = perigee_log::Config::new(journal);
     config.socket = Some(arguments.runtime.join("log.sock"));
     if arguments.console {
         config.console = Some(PathBuf::from(if pid1::is_machine() { "/dev/console" } else { "/dev/stderr" }));
@@ -136,6 +135,6 @@ fn log(arguments: &Arguments) -> log::Config {
 pub(crate) fn log_process() -> anyhow::Result<ExitCode> {
     let text = std::env::var(LOG_CONFIG).context("the log process is started by `perigee init`")?;
     let config = serde_json::from_str(&text).context("what the log process was told")?;
-    log::run(Some(perigee_process::pidfd::received(3)), config)?;
+    perigee_log::run(Some(perigee_process::pidfd::received(3)), config)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use perigee_init::files::SearchPath;
+use perigee_files::SearchPath;
 use perigee_init::supervisor::{BeginError, Brought, Ending, Reports, Runner, Settings, Supervisor};
 use perigee_part::node::{End, Order, Orders, Supervise};
 use perigee_units::machine::{Event, Outcome, Relation, Restart, RestartPolicy, Spec};

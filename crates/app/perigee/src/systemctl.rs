@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Parser;
+use perigee_files::install::Installation;
 use perigee_init::control::{Client, RUNTIME, Reply, Request, Whom};
-use perigee_init::files::install::Installation;
 use perigee_units::machine;
 
 use crate::ctl::act::{self, WhichSupervisor, Wish};

@@ -4,7 +4,7 @@
 //! a unit that says too much. [`Journal`] writes [`Record`]s into a folder and never fails its caller: what it cannot
 //! write it keeps elsewhere, and says so. [`Reader`] finds them again, [`text`] shows them to people.
 //!
-//! Files are touched, sockets are not: those are the log process's, in `platform/init`. Time is handed in.
+//! Files are touched, sockets are not: those are the log process's, in `unit/log`. Time is handed in.
 
 mod base64;
 pub mod fuzzing;

@@ -11,7 +11,7 @@ use perigee_testkit::workspace_root;
 use toml::{Table, Value};
 
 /// From the lowest: a room imports only rooms of lower floors.
-const FLOORS: [&str; 7] = ["base", "protocol", "kernel", "platform", "station", "edge", "app"];
+const FLOORS: [&str; 8] = ["base", "protocol", "kernel", "unit", "platform", "station", "edge", "app"];
 
 /// Lines of the longest file.
 const LONGEST_FILE: usize = 900;

@@ -7,10 +7,11 @@
 //! What fails there is known to the parent at once, with the step that failed.
 //!
 //! [`wait`] reaps, [`pidfd`] signals without the danger that a number was given to another process in the meantime,
-//! [`signals`] and nix's epoll, signalfd and timerfd are what an event loop of one thread needs.
+//! [`signals`] and nix's epoll, signalfd and timerfd are what an event loop of one thread needs. [`accounts`] are those whom a process may be.
 
 #![allow(unsafe_code, reason = "this floor makes Linux safe for the ones above it")]
 
+pub mod accounts;
 mod child;
 mod launch;
 mod make;

@@ -1,23 +1,15 @@
 //! PID 1 and supervisor: runs units.
 //!
-//! [`center`] shows what the units are doing to whoever wants to know.
-//! [`files`] finds unit files and loads them, and enables them; what stands in them, and the state machines, are in
-//! `protocol/units`. [`condition`] tests whether a unit may start.
-//! [`supervisor`] is the loop that runs them, [`exec`] makes their processes, [`trigger`] is what starts them,
-//! [`control`] is how the supervisor is asked, [`pid1`] what only PID 1 does. [`log`] is the process that writes what units
-//! print.
+//! [`supervisor`] is the loop that carries out what the state machines of `protocol/units` decide, with the rooms of the
+//! storey below: unit files, processes, triggers, the log process. [`control`] is how it is asked, [`center`] shows what
+//! the units are doing to whoever wants to know, [`bus`] knows names on the message bus. [`adopt`] finds what an earlier
+//! supervisor has left behind, and [`pid1`] is what only PID 1 does.
 
-pub mod accounts;
 pub mod adopt;
 pub mod bus;
 pub mod center;
-pub mod condition;
 pub mod control;
-pub mod exec;
-pub mod files;
 pub mod fuzzing;
-pub mod log;
 mod loopback;
 pub mod pid1;
 pub mod supervisor;
-pub mod trigger;

@@ -12,7 +12,7 @@ use perigee_process::wait;
 
 use crate::loopback;
 use crate::supervisor::{Ending, now};
-use crate::trigger::mount::{mount_early, unmount_all};
+use perigee_mount::{mount_early, unmount_all};
 
 /// How long processes that belong to no unit have to end by themselves.
 const GENTLE: Duration = Duration::from_secs(5);

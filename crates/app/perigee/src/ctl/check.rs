@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use perigee_init::files::{Files, SearchPath, host};
+use perigee_files::{Files, SearchPath, host};
 use perigee_units::unit::{Complaint, Host, Level, Unit};
 use serde::Serialize;
 

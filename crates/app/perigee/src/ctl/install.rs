@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use perigee_files::install::{Change, Installation, Listed, Outcome};
 use perigee_init::control::{Client, RUNTIME, Request};
-use perigee_init::files::install::{Change, Installation, Listed, Outcome};
 use perigee_units::machine;
 use perigee_units::value::{GlobKind, glob_matches};
 use serde::Serialize;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use perigee_init::trigger::timer::zone;
 use perigee_journal::text::{self, Style};
 use perigee_journal::{Id, Now, Priority, Query, Reader, Record, Time};
+use perigee_trigger::timer::zone;
 use perigee_units::calendar::{TimeZone, parse_timestamp};
 
 /// Where the log is, and where it is while that cannot be written.

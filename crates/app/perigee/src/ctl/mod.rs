@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use perigee_files::SearchPath;
 use perigee_init::control::Request;
-use perigee_init::files::SearchPath;
 use perigee_units::machine;
 use perigee_units::unit::UnitName;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use perigee_init::files::{host, load};
+use perigee_files::{host, load};
 use perigee_units::machine::{Effect, Event, Machine, UnitId, Verb};
 use serde::Serialize;
 

@@ -5,8 +5,8 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use clap::Args;
+use perigee_files::install::Installation;
 use perigee_init::control::{Manager, Reply, Request, UnitStatus};
-use perigee_init::files::install::Installation;
 
 use super::act::WhichSupervisor;
 use super::show;

@@ -3,7 +3,7 @@
 use std::thread::JoinHandle;
 
 use perigee_access::Role;
-use perigee_init::files::SearchPath;
+use perigee_files::SearchPath;
 use perigee_init::supervisor::{Brought, Ending, Reports, Runner, Settings, Supervisor};
 use perigee_journal::{Journal, Now, Priority, Record, Source};
 use perigee_units::machine::{Event, Outcome, Relation, Restart, RestartPolicy, Spec};

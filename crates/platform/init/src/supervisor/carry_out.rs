@@ -7,7 +7,7 @@ use perigee_units::service::{Action, Phase};
 use super::mounts::Wish;
 use super::table::Work;
 use super::{Supervisor, now};
-use crate::condition;
+use perigee_files::condition;
 
 impl Supervisor {
     /// Carries out everything that is asked for.

@@ -9,7 +9,7 @@ use perigee_units::machine::UnitId;
 use perigee_units::unit::{Unit, UnitName, Value};
 
 use super::{Supervisor, now};
-use crate::accounts::Accounts;
+use perigee_process::accounts::Accounts;
 
 /// What a service wants of its group.
 #[derive(Debug)]

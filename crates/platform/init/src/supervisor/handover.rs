@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
-use crate::trigger::socket::{self, Port};
+use perigee_trigger::socket::{self, Port};
 
 /// Where the next copy finds the number of the file.
 const VARIABLE: &str = "PERIGEE_HANDOVER";

@@ -12,7 +12,7 @@ use perigee_process::{Launch, Step};
 use perigee_units::machine::UnitId;
 
 use super::{Source, Supervisor, now};
-use crate::log::{Client, Config, Event, StreamSpec, Told};
+use perigee_log::{Client, Config, Event, StreamSpec, Told};
 
 /// Where the log process finds what it is told.
 pub const LOG_CONFIG: &str = "PERIGEE_LOG";

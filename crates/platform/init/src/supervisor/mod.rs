@@ -38,10 +38,10 @@ use perigee_units::machine::{Machine, UnitId};
 use perigee_units::unit::{Host, UnitName};
 
 use crate::bus::Bus;
-use crate::condition::World;
-use crate::files::SearchPath;
-use crate::trigger::mount::MountTable;
-use crate::trigger::timer::Timers;
+use perigee_files::SearchPath;
+use perigee_files::condition::World;
+use perigee_mount::MountTable;
+use perigee_trigger::timer::Timers;
 
 use adopting::Estate;
 use connections::Connections;
@@ -77,7 +77,7 @@ pub struct Settings {
     /// Whether what units print comes to this process's own output too.
     pub console: bool,
     /// The log process; none keeps nothing of what units print.
-    pub log: Option<crate::log::Config>,
+    pub log: Option<perigee_log::Config>,
 }
 
 /// Why a supervisor cannot begin.
@@ -98,7 +98,7 @@ pub enum BeginError {
         /// The unit.
         unit: UnitName,
         /// Why.
-        source: crate::files::FindError,
+        source: perigee_files::FindError,
     },
 }
 
@@ -221,7 +221,7 @@ impl Supervisor {
             bus: Bus::default(),
             log: Log::new(settings.log.clone()),
             brigades: Vec::new(),
-            host: crate::files::host(),
+            host: perigee_files::host(),
             world: World::here(),
             machine: Machine::new(Vec::new()),
             table: Table::default(),

@@ -13,9 +13,9 @@ use perigee_units::machine::{Event, Outcome, State, UnitId, Verb};
 use super::processes::ended;
 use super::table::Work;
 use super::{Source, Supervisor, now};
-use crate::files::FindError;
-use crate::trigger::mount::{Begun, Mount, MountError, Swap};
-use crate::trigger::path::Said;
+use perigee_files::FindError;
+use perigee_mount::{Begun, Mount, MountError, Swap};
+use perigee_trigger::path::Said;
 
 /// Mounts that become units at once are no more than this.
 const MOST_SEEN: usize = 1_000;

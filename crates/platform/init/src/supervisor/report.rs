@@ -11,9 +11,9 @@ use perigee_units::unit::{Unit, UnitKind, UnitName, Value};
 use super::table::Work;
 use super::{Supervisor, wall};
 use crate::control::{ListedUnit, Manager, Process, UnitStatus};
-use crate::files::FindError;
-use crate::trigger::path;
-use crate::trigger::socket::Phase;
+use perigee_files::FindError;
+use perigee_trigger::path;
+use perigee_trigger::socket::Phase;
 
 /// Relations and the names of their directives.
 const RELATIONS: [(Relation, &str, &str); 11] = [

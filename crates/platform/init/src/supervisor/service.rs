@@ -20,9 +20,9 @@ use super::groups::Wants;
 use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
-use crate::exec::{Attach, Context, ExecError, Input, Prepared, Spawned};
-use crate::log::StreamSpec;
-use crate::trigger::socket::set_blocking;
+use perigee_exec::{Attach, Context, ExecError, Input, Prepared, Spawned};
+use perigee_log::StreamSpec;
+use perigee_trigger::socket::set_blocking;
 
 /// Octets of a file with the number of a process that are looked at.
 const LONGEST_PID_FILE: u64 = 64;

@@ -13,7 +13,7 @@ use perigee_process::{signals, this};
 use super::notify::NotifySocket;
 use super::{Settings, Source, tell};
 use crate::control::RUNTIME;
-use crate::trigger::mount::MountTable;
+use perigee_mount::MountTable;
 
 /// What is taken in, beside requests and timers.
 pub(super) struct Surroundings {

@@ -14,10 +14,10 @@ use super::runner::RunnerWork;
 use super::service::ServiceWork;
 use super::triggers::socket_work;
 use super::{BeginError, Supervisor};
-use crate::files::{FindError, SYSV_FOLDER, generate_sysv, load};
-use crate::trigger::mount::{Mount, Swap};
-use crate::trigger::path::Paths;
-use crate::trigger::socket::Sockets;
+use perigee_files::{FindError, SYSV_FOLDER, generate_sysv, load};
+use perigee_mount::{Mount, Swap};
+use perigee_trigger::path::Paths;
+use perigee_trigger::socket::Sockets;
 
 /// What a unit is at work.
 #[derive(Debug)]

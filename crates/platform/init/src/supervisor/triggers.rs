@@ -12,9 +12,9 @@ use perigee_units::unit::{Unit, UnitKind, UnitName, Value};
 
 use super::table::Work;
 use super::{Source, Supervisor, now};
-use crate::accounts::Accounts;
-use crate::trigger::socket::{Connection, Incoming, Phase, SocketSpec, Sockets};
-use crate::trigger::timer;
+use perigee_process::accounts::Accounts;
+use perigee_trigger::socket::{Connection, Incoming, Phase, SocketSpec, Sockets};
+use perigee_trigger::timer;
 
 /// What a socket unit is at work.
 pub(super) fn socket_work(unit: &Unit) -> Work {

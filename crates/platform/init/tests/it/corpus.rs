@@ -7,9 +7,6 @@ use perigee_testkit::corpus::{damage, replay};
 fn corpora_hold_what_must_hold() {
     replay("init_bus", fuzzing::bus);
     replay("init_control", fuzzing::control);
-    replay("init_exec", fuzzing::exec);
-    replay("init_mounts", fuzzing::mounts);
-    replay("init_socket", fuzzing::socket);
 }
 
 #[test]
@@ -20,19 +17,4 @@ fn damaged_messages_of_the_bus() {
 #[test]
 fn damaged_requests() {
     damage("init_control", fuzzing::control);
-}
-
-#[test]
-fn damaged_services() {
-    damage("init_exec", fuzzing::exec);
-}
-
-#[test]
-fn damaged_mounts() {
-    damage("init_mounts", fuzzing::mounts);
-}
-
-#[test]
-fn damaged_sockets() {
-    damage("init_socket", fuzzing::socket);
 }

@@ -1,19 +1,10 @@
-//! Units as they lie on disk.
+//! The supervisor at work, on real processes.
 
 #![allow(clippy::unwrap_used)]
 
-mod conditions;
 mod corpus;
-mod exec;
-mod finding;
 mod groups;
-mod installing;
-mod loading;
-mod logging;
+mod machine;
 mod mounting;
-mod mounts;
-mod paths;
 mod runner;
-mod sockets;
 mod supervised;
-mod timers;

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use perigee_files::SearchPath;
 use perigee_init::center::{Center, Item, KEPT, What};
 use perigee_init::control::{Client, ListedUnit, Reply, Request, UnitStatus};
-use perigee_init::files::SearchPath;
 use perigee_init::supervisor::{Brought, Ending, Reports, Runner, Settings, Supervisor};
 use perigee_units::machine::{
     Event, JobOutcome, Outcome, Relation, Restart, RestartPolicy, Spec, State, Verb,

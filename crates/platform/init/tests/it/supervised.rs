@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+use perigee_files::SearchPath;
 use perigee_init::control::{Client, Reply, Request, UnitStatus};
-use perigee_init::files::SearchPath;
 use perigee_init::supervisor::{Settings, Supervisor};
 use perigee_units::machine::Verb;
 use perigee_units::unit::UnitName;

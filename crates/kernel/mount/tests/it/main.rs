@@ -1,0 +1,6 @@
+//! Mounts, made and found.
+
+#![allow(clippy::unwrap_used)]
+
+mod corpus;
+mod mounts;

@@ -1,0 +1,273 @@
+//! How the processes of a unit are made: what its file says of them, carried out.
+//!
+//! A [`Context`] is read once from the unit; nothing is looked at but the unit. It becomes [`Prepared`] at each start:
+//! folders are made, files of variables read, users looked up. From that any number of processes are spawned, each
+//! with what is its own ([`Attach`]). What is only for the time of a run is removed by [`Context::clean`].
+//!
+//! What the supervisor itself may not do, in a container for example, it cannot let a service do or keep it from doing.
+//! Where a service can be started without, that is a note (`notes`) and no failure: a nice level, a resource limit
+//! beyond the supervisor's own, a capability, a namespace. Where it says as whom, in which folder and with which files
+//! it runs, it does not start without.
+//!
+//! Users and groups are those of `/etc/passwd` and `/etc/group` ([`perigee_process::accounts`]).
+
+pub(crate) mod environment;
+mod error;
+mod filter;
+mod folders;
+pub mod fuzzing;
+mod identity;
+mod mounts;
+mod namespaces;
+mod owned;
+mod reader;
+mod rights;
+mod scheduling;
+mod spawn;
+mod streams;
+mod temporary;
+
+use std::fs::File;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use nix::fcntl::Flock;
+use perigee_cgroup::Entry;
+use perigee_process::this;
+use perigee_units::unit::Unit;
+
+use self::environment::{Environment, Variables};
+pub use self::error::ExecError;
+use self::filter::{Calls, Restrictions};
+use self::folders::{Folders, Owner};
+use self::identity::Who;
+use self::namespaces::Namespaces;
+use self::reader::Reader;
+use self::rights::{Identity, Rights};
+use self::scheduling::Scheduling;
+use self::spawn::Steps;
+pub use self::streams::{Input, Output, Ready, Streams};
+
+/// What a unit says of its processes.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    settings: Arc<Settings>,
+    run: Arc<Mutex<Run>>,
+}
+
+/// What stands in the unit.
+#[derive(Debug, Default)]
+struct Settings {
+    name: String,
+    environment: Environment,
+    folders: Folders,
+    scheduling: Scheduling,
+    rights: Rights,
+    namespaces: Namespaces,
+    streams: Streams,
+    calls: Calls,
+    restrictions: Restrictions,
+    /// What the two become, once it is needed.
+    filters: OnceLock<filter::Filters>,
+    who: Who,
+    /// With `-` before it where it may be missing; `~` is the user's home.
+    directory: Option<String>,
+    umask: u32,
+    ignore_pipe: bool,
+    keyring: Keyring,
+    /// Only `ExecStart=` runs with the rights of the unit, or in its root.
+    rights_at_start_only: bool,
+    root_at_start_only: bool,
+    /// What was not understood.
+    problems: Vec<String>,
+}
+
+/// Whose keys a process has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Keyring {
+    #[default]
+    Private,
+    Shared,
+    Inherit,
+}
+
+/// What is there for the time of a run.
+#[derive(Debug, Default)]
+struct Run {
+    tmp: Option<[PathBuf; 2]>,
+    /// The number of a user that passes, as long as it is locked.
+    user: Option<(u32, Flock<File>)>,
+}
+
+/// The same, at one start.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    settings: Arc<Settings>,
+    variables: Variables,
+    identity: Identity,
+    home: String,
+    tmp: Option<[PathBuf; 2]>,
+    /// Capabilities of the supervisor: in force, and in the bounding set.
+    capabilities: (u64, u64),
+    /// What could not be done as the unit says and is no reason not to start, in words.
+    pub notes: Vec<String>,
+}
+
+/// What is one process's own.
+#[derive(Debug)]
+pub struct Attach<'a> {
+    /// Standard input, where the unit has it from a socket.
+    pub stdin: BorrowedFd<'a>,
+    /// Standard output, where the unit does not say that it goes elsewhere than to the log.
+    pub stdout: BorrowedFd<'a>,
+    /// Standard error, likewise.
+    pub stderr: BorrowedFd<'a>,
+    /// Descriptors from 3 on, with their names, as sd_listen_fds(3) has them.
+    pub listen: &'a [(BorrowedFd<'a>, &'a str)],
+    /// Variables of this process alone. With `WATCHDOG_USEC` it gets `WATCHDOG_PID`.
+    pub variables: &'a [(&'a str, String)],
+    /// Its control group.
+    pub group: Option<&'a Entry>,
+}
+
+/// A process that runs its program.
+#[derive(Debug)]
+pub struct Spawned {
+    /// Its number.
+    pub pid: i32,
+    /// A descriptor of it, readable when it has ended.
+    pub pidfd: OwnedFd,
+    /// What could not be done as the unit says and was no reason not to start it, in words.
+    pub notes: Vec<String>,
+}
+
+impl Context {
+    /// Reads a unit. What is not understood becomes a note at each start.
+    pub fn read(unit: &Unit) -> Context {
+        let Some(mut reader) = Reader::new(unit) else { return Context::default() };
+        let reader = &mut reader;
+        let scheduling = Scheduling::read(reader);
+        let mut namespaces = Namespaces::read(reader);
+        let mut restrictions = Restrictions::read(reader, &namespaces, scheduling.personality());
+        let mut rights = Rights::read(reader);
+        let who = Who::read(reader);
+        if who.passing {
+            namespaces.for_passing_user();
+            restrictions.for_passing_user();
+            rights.no_new_privileges = true;
+        }
+        rights.without(namespaces.without());
+        let mut settings = Settings {
+            name: reader.name().to_owned(),
+            environment: Environment::read(reader),
+            folders: Folders::read(reader),
+            streams: Streams::read(reader),
+            calls: Calls::read(reader),
+            scheduling,
+            namespaces,
+            restrictions,
+            filters: OnceLock::new(),
+            rights,
+            who,
+            directory: reader.text("WorkingDirectory").map(str::to_owned),
+            umask: reader.mode("UMask").unwrap_or(0o022),
+            ignore_pipe: reader.flag("IgnoreSIGPIPE") != Some(false),
+            keyring: match reader.text("KeyringMode") {
+                Some("shared") => Keyring::Shared,
+                Some("inherit") => Keyring::Inherit,
+                _ => Keyring::Private,
+            },
+            rights_at_start_only: reader.is("PermissionsStartOnly"),
+            root_at_start_only: reader.is("RootDirectoryStartOnly"),
+            problems: Vec::new(),
+        };
+        settings.problems = std::mem::take(&mut reader.problems);
+        Context { settings: Arc::new(settings), run: Arc::default() }
+    }
+
+    /// Where the streams come from and go to; what goes to the log the caller attaches.
+    pub fn streams(&self) -> &Streams {
+        &self.settings.streams
+    }
+
+    /// What in the unit was not understood, in words.
+    pub fn problems(&self) -> &[String] {
+        &self.settings.problems
+    }
+
+    /// The filters of its processes, for those who look at them.
+    pub(crate) fn filters(&self) -> &[Vec<perigee_process::FilterInstruction>] {
+        let settings = &self.settings;
+        let made = || filter::programs(&settings.calls, &settings.restrictions);
+        &settings.filters.get_or_init(made).programs
+    }
+
+    /// Makes ready what one start needs: looks the user up, makes folders, reads files of variables.
+    ///
+    /// # Errors
+    /// What the unit needs is not there. What was made stays until [`Context::clean`].
+    pub fn prepare(&self) -> Result<Prepared, ExecError> {
+        let settings = &self.settings;
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = settings.problems.clone();
+        let capabilities = this::capabilities().unwrap_or_default();
+        let found = settings.who.find(&settings.name, &mut run.user)?;
+        // Where nobody else is named, all is the supervisor's own.
+        let owner = Owner {
+            uid: found.identity.uid.unwrap_or_else(|| nix::unistd::geteuid().as_raw()),
+            gid: found.identity.gid.unwrap_or_else(|| nix::unistd::getegid().as_raw()),
+            passing: settings.who.passing,
+        };
+        let mut own = found.variables;
+        own.extend(settings.folders.make(owner)?);
+        own.extend(settings.streams.variables());
+        let variables = settings.environment.prepare(own, &mut notes)?;
+        if settings.namespaces.tmp && run.tmp.is_none() {
+            run.tmp = Some(temporary::make(&settings.name)?);
+        }
+        Ok(Prepared {
+            settings: settings.clone(),
+            variables,
+            identity: found.identity,
+            home: found.home,
+            tmp: run.tmp.clone(),
+            capabilities,
+            notes,
+        })
+    }
+
+    /// Takes over a run that another supervisor has begun, from what its main process shows: the number of a user that
+    /// passes is locked again, and the temporary files are known again, so that they are removed in the end. Where this
+    /// one has begun the run nothing is done.
+    pub fn resume(&self, main: i32) {
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.settings.who.passing && run.user.is_none() {
+            run.user = identity::held_by(main);
+        }
+        if self.settings.namespaces.tmp && run.tmp.is_none() {
+            run.tmp = temporary::used_by(main, &self.settings.name);
+        }
+    }
+
+    /// Removes what was only for the time of the run: folders in `/run`, temporary files of its own, the number of a
+    /// user that passes.
+    pub fn clean(&self) {
+        self.clean_up(false);
+    }
+
+    /// The same between two runs, when the unit starts again by itself: what `RuntimeDirectoryPreserve=restart` keeps
+    /// stays.
+    pub fn clean_for_restart(&self) {
+        self.clean_up(true);
+    }
+
+    fn clean_up(&self, restarts: bool) {
+        self.settings.folders.clean(restarts);
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folders) = run.tmp.take() {
+            temporary::remove(&folders);
+        }
+        run.user = None;
+    }
+}
