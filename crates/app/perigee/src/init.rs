@@ -11,6 +11,8 @@ use perigee_files::{SearchPath, write_builtin};
 use perigee_init::control::RUNTIME;
 use perigee_init::pid1;
 use perigee_init::supervisor::{Ending, LOG_CONFIG, Settings, Supervisor};
+use perigee_init::system::SystemFiles;
+use perigee_init::watchdog::Watchdog;
 use perigee_mount::generate;
 
 /// Where what units print is kept on a machine.
@@ -33,6 +35,10 @@ pub(crate) struct Arguments {
     /// The folder in which what units print is kept: /var/log/perigee for root, else beside the run-time files
     #[arg(long, value_name = "FOLDER")]
     log: Option<PathBuf>,
+    /// What is set for the supervisor as a whole stands in this file, in the syntax of /etc/systemd/system.conf; PID 1
+    /// of a system reads that one if nothing is said
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 impl Default for Arguments {
@@ -44,6 +50,7 @@ impl Default for Arguments {
             runtime: RUNTIME.into(),
             console: true,
             log: None,
+            config: None,
         }
     }
 }
@@ -75,10 +82,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         target: crate::ctl::unit_name(&arguments.unit)?,
         is_first: pid1::is_first(),
         console: arguments.console,
+        system: match &arguments.config {
+            Some(file) => SystemFiles::File(file.clone()),
+            None if whole => SystemFiles::Usual,
+            None => SystemFiles::None,
+        },
         log: Some(log(arguments)),
     };
-    let ending = match supervise(settings) {
-        Ok(ending) => ending,
+    let (ending, watchdog) = match supervise(settings) {
+        Ok(ended) => ended,
         Err(error) if pid1::is_machine() && pid1::is_first() => {
             eprintln!("perigee: {}", crate::told(&error));
             return Ok(pid1::rescue());
@@ -86,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Err(error) => return Err(error),
     };
     if pid1::is_first() {
-        return Ok(pid1::finish(ending));
+        return Ok(pid1::finish(ending, Some(watchdog)));
     }
     Ok(match ending {
         Ending::Exit(status) => ExitCode::from(status),
@@ -95,10 +107,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs the supervisor until it ends. One that falls over is followed by another copy of the program.
-fn supervise(settings: Settings) -> anyhow::Result<Ending> {
+fn supervise(settings: Settings) -> anyhow::Result<(Ending, Watchdog)> {
     let mut supervisor = Supervisor::new(settings)?;
     match catch_unwind(AssertUnwindSafe(|| supervisor.run())) {
-        Ok(ended) => Ok(ended?),
+        Ok(ended) => Ok((ended?, supervisor.into_watchdog())),
         Err(_) => {
             supervisor.recover();
             anyhow::bail!("the supervisor has fallen over too often")

@@ -147,6 +147,7 @@ impl Supervised {
             target: UnitName::parse(TARGET)?,
             is_first: false,
             console: false,
+            system: Default::default(),
             log: None,
         };
         let mut supervisor = Supervisor::within(settings)?;

@@ -7,7 +7,8 @@
 //! What fails there is known to the parent at once, with the step that failed.
 //!
 //! [`wait`] reaps, [`pidfd`] signals without the danger that a number was given to another process in the meantime,
-//! [`signals`] and nix's epoll, signalfd and timerfd are what an event loop of one thread needs. [`accounts`] are those whom a process may be.
+//! [`signals`] and nix's epoll, signalfd and timerfd are what an event loop of one thread needs, and [`watchdog`] sees
+//! to it that such a loop does not hang for ever. [`accounts`] are those whom a process may be.
 
 #![allow(unsafe_code, reason = "this floor makes Linux safe for the ones above it")]
 
@@ -25,6 +26,7 @@ pub mod stranger;
 pub mod terminal;
 pub mod this;
 pub mod wait;
+pub mod watchdog;
 
 pub use launch::{At, Launch, SpawnError, Spawned};
 pub use nix::errno::Errno;

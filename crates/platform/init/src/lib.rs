@@ -3,7 +3,8 @@
 //! [`supervisor`] is the loop that carries out what the state machines of `protocol/units` decide, with the rooms of the
 //! storey below: unit files, processes, triggers, the log process. [`control`] is how it is asked, [`center`] shows what
 //! the units are doing to whoever wants to know, [`bus`] knows names on the message bus. [`adopt`] finds what an earlier
-//! supervisor has left behind, and [`pid1`] is what only PID 1 does.
+//! supervisor has left behind, [`system`] what is set for all of it, [`pid1`] is what only PID 1 does, and [`watchdog`]
+//! the machine's.
 
 pub mod adopt;
 pub mod bus;
@@ -13,3 +14,5 @@ pub mod fuzzing;
 mod loopback;
 pub mod pid1;
 pub mod supervisor;
+pub mod system;
+pub mod watchdog;

@@ -12,6 +12,7 @@ use perigee_process::wait;
 
 use crate::loopback;
 use crate::supervisor::{Ending, now};
+use crate::watchdog::Watchdog;
 use perigee_mount::{mount_early, unmount_all};
 
 /// How long processes that belong to no unit have to end by themselves.
@@ -53,16 +54,35 @@ fn host_name(text: &str) -> Option<&str> {
     text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// Ends what is left, and the machine if it was asked for.
-pub fn finish(ending: Ending) -> ExitCode {
-    end_all(Signal::SIGTERM, GENTLE);
-    end_all(Signal::SIGKILL, FORCED);
+/// Ends what is left, and the machine if it was asked for. On the way to the next boot the watchdog has the time that is
+/// set for that, and is set back between the steps; a machine that ends has none.
+pub fn finish(ending: Ending, watchdog: Option<Watchdog>) -> ExitCode {
+    let mut watchdog = watchdog;
+    if let Some(watchdog) = &mut watchdog {
+        match ending {
+            Ending::Reboot => {
+                if let Some(told) = watchdog.guard_reboot(now()) {
+                    eprintln!("perigee: {told}");
+                }
+            }
+            Ending::Exit(_) | Ending::PowerOff | Ending::Halt => watchdog.disarm(),
+        }
+    }
+    let mut set_back = || {
+        if let Some(told) = watchdog.as_mut().and_then(|watchdog| watchdog.tend(now())) {
+            eprintln!("perigee: {told}");
+        }
+    };
+    end_all(Signal::SIGTERM, GENTLE, &mut set_back);
+    end_all(Signal::SIGKILL, FORCED, &mut set_back);
     // A container has no disk of its own: to wait for all of the host's would keep it for as long as others write.
     if is_machine() {
         sync();
+        set_back();
         for kept in unmount_all(Path::new("/")) {
             eprintln!("perigee: {kept}");
         }
+        set_back();
         let mode = match ending {
             Ending::Exit(_) | Ending::PowerOff => RebootMode::RB_POWER_OFF,
             Ending::Reboot => RebootMode::RB_AUTOBOOT,
@@ -104,7 +124,7 @@ pub fn rescue() -> ExitCode {
     };
     loop {
         match wait::reap() {
-            Ok(Some((pid, _))) if pid == shell => return finish(Ending::Reboot),
+            Ok(Some((pid, _))) if pid == shell => return finish(Ending::Reboot, None),
             Ok(Some(_)) => {}
             _ => std::thread::sleep(Duration::from_millis(100)),
         }
@@ -112,7 +132,7 @@ pub fn rescue() -> ExitCode {
 }
 
 /// Sends a signal to every process but this one, and reaps for so long, or until none is left.
-fn end_all(signal: Signal, patience: Duration) {
+fn end_all(signal: Signal, patience: Duration, set_back: &mut impl FnMut()) {
     let everybody = Pid::from_raw(-1);
     if kill(everybody, signal).is_err() {
         return;
@@ -124,6 +144,7 @@ fn end_all(signal: Signal, patience: Duration) {
         if kill(everybody, None).is_err() || now() >= deadline {
             return;
         }
+        set_back();
         std::thread::sleep(Duration::from_millis(5));
     }
 }

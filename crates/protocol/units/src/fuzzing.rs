@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::calendar::{Calendar, TimeZone};
 use crate::notify::Message;
+use crate::system::System;
 use crate::unit::{Host, Source, Unit, UnitKind, UnitName, Value};
 
 /// A unit file of any kind, with a drop-in behind a line `%%%`: what is read has a line in its file, every
@@ -36,6 +37,8 @@ pub fn unit_file(data: &[u8]) {
     }
     let again = Unit::read(name, &sources, &host);
     assert_eq!((unit.settings, unit.complaints), (again.settings, again.complaints));
+    let (_, complaints) = System::read(&sources);
+    assert!(complaints.iter().all(|complaint| complaint.line <= lines[0].max(lines[1])));
 }
 
 /// A calendar expression: its normal form means the same, and time goes on.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use perigee_files::install::Installation;
-use perigee_init::control::{Manager, Reply, Request, UnitStatus};
+use perigee_init::control::{MachineWatchdog, Manager, Reply, Request, UnitStatus};
 
 use super::act::WhichSupervisor;
 use super::show;
@@ -131,12 +131,16 @@ fn can_reload(status: &UnitStatus) -> bool {
 }
 
 fn manager(told: &Manager) -> Properties {
+    let watchdog = |of: fn(&MachineWatchdog) -> String| told.watchdog.as_ref().map_or_else(String::new, of);
     [
         ("Version", told.version.clone()),
         ("SystemState", told.state.clone()),
         ("NNames", told.units.to_string()),
         ("NFailedUnits", told.failed.to_string()),
         ("NJobs", told.jobs.to_string()),
+        ("WatchdogDevice", watchdog(|watchdog| watchdog.device.display().to_string())),
+        ("RuntimeWatchdogUSec", told.watchdog.as_ref().map_or(0, |watchdog| watchdog.timeout).to_string()),
+        ("WatchdogLastPingTimestamp", watchdog(|watchdog| watchdog.pinged.unwrap_or(0).to_string())),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))

@@ -47,6 +47,7 @@ impl Beside {
             target: UnitName::parse("wave.task").unwrap(),
             is_first: false,
             console: false,
+            system: Default::default(),
             log: None,
         };
         let restart = Restart { policy: RestartPolicy::Always, ..Restart::default() };

@@ -12,7 +12,9 @@ mod client;
 mod words;
 
 pub use client::{Client, ClientError};
-pub use words::{Change, Job, ListedUnit, Manager, Process, Reply, Request, Signalled, UnitStatus, Whom};
+pub use words::{
+    Change, Job, ListedUnit, MachineWatchdog, Manager, Process, Reply, Request, Signalled, UnitStatus, Whom,
+};
 
 /// Where the socket is, below the folder of run-time files.
 pub const SOCKET: &str = "control.sock";

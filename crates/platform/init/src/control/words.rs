@@ -309,4 +309,19 @@ pub struct Manager {
     pub groups: String,
     /// The number of the last change of state.
     pub sequence: u64,
+    /// The machine's watchdog, where it is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watchdog: Option<MachineWatchdog>,
+}
+
+/// The machine's watchdog at work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineWatchdog {
+    /// Its device.
+    pub device: PathBuf,
+    /// How long it waits, in microseconds.
+    pub timeout: u64,
+    /// When it was set back last: microseconds since 1970, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinged: Option<u64>,
 }

@@ -114,6 +114,7 @@ impl Supervisor {
         self.reexec = false;
         self.connections.flush();
         let Err(error) = self.hand_over();
+        self.watchdog.resume();
         self.say_of(None, Priority::ERROR, &format!("cannot become another copy of the program: {error}"));
     }
 
@@ -142,6 +143,8 @@ impl Supervisor {
             variables.push(text(&pair)?);
         }
         variables.push(text(format!("{VARIABLE}={}", file.as_raw_fd()).as_ref())?);
+        // A copy that knows nothing of it would not set it back.
+        self.watchdog.disarm();
         Ok(execve(&program, &arguments, &variables)?)
     }
 

@@ -24,6 +24,7 @@ mod shutdown;
 mod surroundings;
 mod table;
 mod triggers;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
@@ -35,9 +36,12 @@ use perigee_journal::Priority;
 use perigee_process::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use perigee_process::signalfd::SignalFd;
 use perigee_units::machine::{Machine, UnitId};
+use perigee_units::system::System;
 use perigee_units::unit::{Host, UnitName};
 
 use crate::bus::Bus;
+use crate::system::SystemFiles;
+use crate::watchdog::Watchdog;
 use perigee_files::SearchPath;
 use perigee_files::condition::World;
 use perigee_mount::MountTable;
@@ -76,6 +80,8 @@ pub struct Settings {
     pub is_first: bool,
     /// Whether what units print comes to this process's own output too.
     pub console: bool,
+    /// Where it is set how this supervisor as a whole works.
+    pub system: SystemFiles,
     /// The log process; none keeps nothing of what units print.
     pub log: Option<perigee_log::Config>,
 }
@@ -126,6 +132,9 @@ enum Source {
 /// The supervisor.
 pub struct Supervisor {
     settings: Settings,
+    /// What its files say.
+    system: System,
+    watchdog: Watchdog,
     host: Host,
     /// What conditions are tested against.
     world: World,
@@ -215,7 +224,10 @@ impl Supervisor {
             .map_err(system("wait for timers"))?;
         listen(&epoll, &surroundings, &connections).map_err(system("wait for events"))?;
         let Surroundings { signals, groups, watcher, notify, mounts, null } = surroundings;
+        let (system, notes) = settings.system.read();
         let mut supervisor = Supervisor {
+            watchdog: Watchdog::new(&watching::of_machine(&settings, &system)),
+            system,
             timers,
             mounts,
             bus: Bus::default(),
@@ -251,6 +263,7 @@ impl Supervisor {
         };
         supervisor.wait_for_timers();
         supervisor.open_log();
+        supervisor.tell_of_system(notes);
         Ok(supervisor)
     }
 
@@ -344,6 +357,7 @@ impl Supervisor {
         self.open_bus();
         self.seek();
         self.start_idle();
+        self.tend_watchdog(at);
     }
 
     /// Until when nothing needs to be done.
@@ -357,6 +371,7 @@ impl Supervisor {
             self.idle.values().min().copied(),
             polls.then(|| at + POLL),
             self.stopping.as_ref().and_then(Stopping::timeout),
+            self.watchdog.due(),
         ];
         let Some(next) = next.into_iter().flatten().min() else { return EpollTimeout::NONE };
         // A millisecond too late rather than a turn of the loop for nothing.

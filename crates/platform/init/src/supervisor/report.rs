@@ -10,7 +10,7 @@ use perigee_units::unit::{Unit, UnitKind, UnitName, Value};
 
 use super::table::Work;
 use super::{Supervisor, wall};
-use crate::control::{ListedUnit, Manager, Process, UnitStatus};
+use crate::control::{ListedUnit, MachineWatchdog, Manager, Process, UnitStatus};
 use perigee_files::FindError;
 use perigee_trigger::path;
 use perigee_trigger::socket::Phase;
@@ -189,6 +189,11 @@ impl Supervisor {
             orphans: self.processes.orphans,
             groups: format!("{:?}", self.groups.mode()).to_lowercase(),
             sequence: self.machine.sequence(),
+            watchdog: self.watchdog.at_work().map(|(device, timeout, pinged)| MachineWatchdog {
+                device: device.to_owned(),
+                timeout: timeout.as_micros() as u64,
+                pinged: pinged.map(wall),
+            }),
         }
     }
 }

@@ -262,6 +262,7 @@ impl Supervisor {
 
     /// Reads every loaded unit anew; those whose files have gone stay until they are down.
     pub(super) fn reload_all(&mut self) {
+        self.read_system();
         self.take_scripts();
         let names: Vec<UnitName> =
             self.machine.units().map(|unit| self.table.get(unit).unit.name.clone()).collect();

@@ -93,6 +93,7 @@ impl Program {
             target: UnitName::parse("station.target").unwrap(),
             is_first: false,
             console: false,
+            system: Default::default(),
             log: None,
         };
         let mut supervisor = Supervisor::within(settings).unwrap();

@@ -75,6 +75,7 @@ fn a_supervisor() {
         target: UnitName::parse("default.target").unwrap(),
         is_first: false,
         console: true,
+        system: Default::default(),
         log: None,
     };
     Supervisor::new(settings).unwrap().run().unwrap();

@@ -85,7 +85,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::Syntax(error) => write!(f, "{error}"),
-            Reason::Section(section) => write!(f, "units of this kind have no section [{section}]"),
+            Reason::Section(section) => write!(f, "files of this kind have no section [{section}]"),
             Reason::Unknown { section, similar } => {
                 write!(f, "there is no such directive in [{section}]")?;
                 similar.map_or(Ok(()), |similar| write!(f, "; is it {similar}=?"))
