@@ -264,15 +264,24 @@ fn take(step: &Step, plan: &Plan<'_>) -> Result<(), i32> {
             numbers(libc::SYS_chdir, [c"/".as_ptr() as usize])
         }
         Step::Folder { path, mode } => or_there(numbers(libc::SYS_mkdirat, [HERE, at(path), *mode as usize])),
-        Step::EmptyFile(path) => {
-            let mode = (libc::S_IFREG | 0o444) as usize;
-            or_there(numbers(libc::SYS_mknodat, [HERE, at(path), mode, 0]))
-        }
-        Step::Node { path, mode, device } => {
-            numbers(libc::SYS_mknodat, [HERE, at(path), *mode as usize, *device as usize])
+        Step::EmptyFile(path) => empty_file(at(path)),
+        Step::Node { path, mode, device, real } => {
+            match numbers(libc::SYS_mknodat, [HERE, at(path), *mode as usize, *device as usize]) {
+                Err(libc::EPERM) => {
+                    empty_file(at(path))?;
+                    numbers(libc::SYS_mount, [at(real), at(path), 0, libc::MS_BIND as usize, 0])
+                }
+                made => made,
+            }
         }
         Step::Link { target, path } => numbers(libc::SYS_symlinkat, [at(target), HERE, at(path)]),
     }
+}
+
+/// Makes an empty file, where there is none.
+fn empty_file(path: usize) -> Result<(), i32> {
+    let mode = (libc::S_IFREG | 0o444) as usize;
+    or_there(numbers(libc::SYS_mknodat, [HERE, path, mode, 0]))
 }
 
 fn place_descriptors(plan: &Plan<'_>) -> Result<(), i32> {

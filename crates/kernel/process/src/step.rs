@@ -167,7 +167,8 @@ pub enum Step {
     },
     /// An empty file; one that is there already is as good.
     EmptyFile(CString),
-    /// mknod(2).
+    /// mknod(2). Where that is not permitted, because of a capability, a user namespace or the rules of a control
+    /// group, the device file that there is already is mounted on an empty file.
     Node {
         /// Where.
         path: CString,
@@ -175,6 +176,8 @@ pub enum Step {
         mode: u32,
         /// Which device.
         device: u64,
+        /// A file of the same device.
+        real: CString,
     },
     /// symlink(2).
     Link {

@@ -9,6 +9,37 @@ fn mount(source: &str, target: &str, kind: &str, flags: u64, data: &str) -> Step
     Step::Mount { source, target, kind, flags, data }
 }
 
+fn node(path: &str) -> Step {
+    Step::Node { path: text(path), mode: libc::S_IFCHR | 0o666, device: 0x103, real: text("/dev/null") }
+}
+
+/// In a user namespace no device file can be made: it is the real one then.
+#[test]
+fn a_device_file_where_none_can_be_made() {
+    if !is_root("a_device_file_where_none_can_be_made") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().display().to_string();
+    let mut launch = shell(&format!("stat -c '%F %t,%T' {own}/null; echo x > {own}/null && cat {own}/null"));
+    launch.environment(vec![text("PATH=/bin:/usr/bin")]);
+    let write = |path: &str, line: &str| Step::Write { path: text(path), text: line.into() };
+    for step in [
+        Step::Unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS),
+        write("/proc/self/setgroups", "deny"),
+        write("/proc/self/uid_map", "0 0 1"),
+        write("/proc/self/gid_map", "0 0 1"),
+        mount("", "/", "", libc::MS_SLAVE | libc::MS_REC, ""),
+        mount("tmpfs", &own, "tmpfs", 0, "mode=0755,size=1M"),
+        node(&format!("{own}/null")),
+    ] {
+        launch.step(step);
+    }
+    for printed in both(&launch) {
+        assert_eq!(printed, "character special file 1,3");
+    }
+}
+
 /// A temporary file system, a read-only view, a device, a link; nothing of it outside.
 #[test]
 fn mounts_that_only_the_child_sees() {
@@ -25,7 +56,7 @@ fn mounts_that_only_the_child_sees() {
         mount("tmpfs", &path("own"), "tmpfs", libc::MS_NOSUID, "mode=0700,size=1M"),
         Step::Folder { path: text(&path("own/folder")), mode: 0o711 },
         Step::EmptyFile(text(&path("own/file"))),
-        Step::Node { path: text(&path("own/null")), mode: libc::S_IFCHR | 0o666, device: 0x103 },
+        node(&path("own/null")),
         Step::Link { target: text("file"), path: text(&path("own/link")) },
         mount("/usr", &path("view"), "", libc::MS_BIND | libc::MS_REC, ""),
         Step::MountAttributes {

@@ -365,3 +365,19 @@ fn kills_at_random_moments() {
         assert_eq!(sleeps, 1, "{status:#?}");
     }
 }
+
+/// A service whose group lets nothing make device files still gets a `/dev` of its own.
+#[test]
+fn devices_of_its_own_under_a_strict_policy() {
+    let test = "devices_of_its_own_under_a_strict_policy";
+    let service = "[Service]\nType=oneshot\nPrivateDevices=yes\nDevicePolicy=strict\nDeviceAllow=/dev/null rw\n\
+                   ExecStart=/bin/sh -c 'test -c /dev/null && test ! -e /dev/mem && echo x > /dev/null'\n";
+    let Some(init) = Init::begin(test, &[("strict.service", service)]) else { return };
+    init.act(Verb::Start, "strict.service");
+    let status = init.status("strict.service");
+    assert_eq!(
+        (status.result.as_str(), status.listed.active.as_str()),
+        ("success", "inactive"),
+        "{status:?}"
+    );
+}
