@@ -16,6 +16,7 @@ pub mod accounts;
 mod child;
 mod launch;
 mod make;
+pub mod memory;
 mod pad;
 pub mod pidfd;
 mod raw;

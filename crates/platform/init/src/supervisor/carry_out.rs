@@ -6,7 +6,7 @@ use perigee_units::service::{Action, Phase};
 
 use super::mounts::Wish;
 use super::table::Work;
-use super::{Supervisor, now};
+use super::{LULL, Supervisor, now};
 use perigee_files::condition;
 
 impl Supervisor {
@@ -19,7 +19,11 @@ impl Supervisor {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Start(unit) => self.start_unit(unit),
+            Effect::Start(unit) => {
+                // A supervisor on a thread shares its memory with others, who are at work.
+                self.lull = self.signals.is_some().then(|| now() + LULL);
+                self.start_unit(unit);
+            }
             Effect::Stop(unit) => self.stop_unit(unit),
             Effect::Kill(unit) => {
                 if let Some(service) = self.table.service(unit) {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use perigee_cgroup::{Group, GroupError, Limits, Machine, Unmet, group_path};
 use perigee_units::machine::UnitId;
@@ -15,11 +16,11 @@ use perigee_process::accounts::Accounts;
 #[derive(Debug)]
 pub(super) struct Wants {
     slice: String,
-    limits: Limits,
+    limits: Arc<Limits>,
     /// What of them nobody can understand.
     unread: Vec<Unmet>,
     /// What is set now.
-    set: Option<Limits>,
+    set: Option<Arc<Limits>>,
     /// The user to whom the group is handed.
     user: Option<String>,
 }
@@ -35,6 +36,9 @@ impl Wants {
             Some(Value::Text(name)) if limits.delegate.is_some() => Some(name.clone()),
             _ => None,
         };
+        // Most have none, and share that.
+        static NONE: LazyLock<Arc<Limits>> = LazyLock::new(Arc::default);
+        let limits = if limits == **NONE { Arc::clone(&NONE) } else { Arc::new(limits) };
         Wants { slice, limits, unread, set: None, user }
     }
 
@@ -110,8 +114,8 @@ impl Supervisor {
         let wants = &mut service.wants;
         let before = wants.set.take().filter(|_| group.exists());
         let mut unmet = wants.unread.clone();
-        unmet.extend(group.establish(&wants.limits, before.as_ref(), &machine)?);
-        wants.set = Some(wants.limits.clone());
+        unmet.extend(group.establish(&wants.limits, before.as_deref(), &machine)?);
+        wants.set = Some(Arc::clone(&wants.limits));
         if let Some(user) = &wants.user {
             let known = Accounts::read(Path::new("/")).ok().and_then(|accounts| accounts.user(user));
             match known {

@@ -34,6 +34,7 @@ use std::time::Duration;
 use perigee_cgroup::{Hierarchy, Watch, Watcher};
 use perigee_journal::Priority;
 use perigee_process::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use perigee_process::memory;
 use perigee_process::signalfd::SignalFd;
 use perigee_units::machine::{Machine, UnitId};
 use perigee_units::system::System;
@@ -171,6 +172,8 @@ pub struct Supervisor {
     /// The next turn is one of another copy of the program.
     reexec: bool,
     falls: (u32, Duration),
+    /// When there will be quiet enough, after a burst of work, to give back memory.
+    lull: Option<Duration>,
     /// What the copy before this one has left.
     handover: Option<Handover>,
     /// Said once, at the end of the boot.
@@ -179,6 +182,9 @@ pub struct Supervisor {
 
 /// How long between looks at what nothing tells of.
 const POLL: Duration = Duration::from_millis(20);
+
+/// How long nothing must have been started before memory is given back.
+const LULL: Duration = Duration::from_secs(3);
 
 impl Supervisor {
     /// Prepares everything; nothing is started yet.
@@ -251,6 +257,7 @@ impl Supervisor {
             began: now(),
             reexec: false,
             falls: (0, Duration::ZERO),
+            lull: None,
             handover,
             booted: None,
             settings,
@@ -358,6 +365,10 @@ impl Supervisor {
         self.seek();
         self.start_idle();
         self.tend_watchdog(at);
+        if self.lull.is_some_and(|lull| lull <= at) {
+            self.lull = None;
+            memory::give_back();
+        }
     }
 
     /// Until when nothing needs to be done.
@@ -372,6 +383,7 @@ impl Supervisor {
             polls.then(|| at + POLL),
             self.stopping.as_ref().and_then(Stopping::timeout),
             self.watchdog.due(),
+            self.lull,
         ];
         let Some(next) = next.into_iter().flatten().min() else { return EpollTimeout::NONE };
         // A millisecond too late rather than a turn of the loop for nothing.

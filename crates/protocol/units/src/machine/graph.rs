@@ -7,10 +7,43 @@ use super::{Relation, Spec, UnitId};
 /// The relations of all units.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Graph {
-    forward: Vec<[Vec<UnitId>; Relation::COUNT]>,
-    backward: Vec<[Vec<UnitId>; Relation::COUNT]>,
+    forward: Side,
+    backward: Side,
     /// Units that are required and do not exist.
-    missing: Vec<Vec<String>>,
+    missing: BTreeMap<UnitId, String>,
+}
+
+/// The relations in one direction: the others of each unit and relation lie one after the other.
+#[derive(Clone, Debug, Default)]
+struct Side {
+    others: Vec<UnitId>,
+    /// Where those of a unit and relation begin, and of the last where they end.
+    starts: Vec<u32>,
+}
+
+impl Side {
+    /// From relations that are in order of unit and relation.
+    fn new(count: usize, edges: impl Iterator<Item = (UnitId, Relation, UnitId)>) -> Side {
+        let mut side = Side { others: Vec::new(), starts: vec![0; count * Relation::COUNT + 1] };
+        for (unit, relation, other) in edges {
+            side.others.push(other);
+            side.starts[Side::place(unit, relation) + 1] = side.others.len() as u32;
+        }
+        // Where there are none, they end where they begin.
+        for place in 1..side.starts.len() {
+            side.starts[place] = side.starts[place].max(side.starts[place - 1]);
+        }
+        side
+    }
+
+    fn place(unit: UnitId, relation: Relation) -> usize {
+        unit.index() * Relation::COUNT + relation as usize
+    }
+
+    fn of(&self, unit: UnitId, relation: Relation) -> &[UnitId] {
+        let place = Side::place(unit, relation);
+        &self.others[self.starts[place] as usize..self.starts[place + 1] as usize]
+    }
 }
 
 impl Graph {
@@ -19,54 +52,52 @@ impl Graph {
         names: &BTreeMap<String, UnitId>,
     ) -> Graph {
         let count = specs.len();
-        let mut graph = Graph {
-            forward: (0..count).map(|_| Default::default()).collect(),
-            backward: (0..count).map(|_| Default::default()).collect(),
-            missing: vec![Vec::new(); count],
-        };
+        let mut missing = BTreeMap::new();
+        // Unit, relation, place in what the unit says, and the other.
+        let mut edges = Vec::new();
         for (index, spec) in specs.enumerate() {
             let unit = UnitId(index as u32);
-            for (relation, name) in &spec.relations {
+            for (place, (relation, name)) in spec.relations.iter().enumerate() {
                 match names.get(name) {
                     // A unit that refers to itself says nothing.
                     Some(other) if *other == unit => {}
-                    Some(other) => graph.add(unit, *relation, *other),
+                    Some(other) => edges.push((unit, *relation, place, *other)),
                     None if matches!(
                         relation,
                         Relation::Requires | Relation::BindsTo | Relation::Requisite
                     ) =>
                     {
-                        graph.missing[index].push(name.clone());
+                        missing.entry(unit).or_insert_with(|| name.clone());
                     }
                     None => {}
                 }
             }
         }
-        graph
-    }
-
-    /// Units are added one after the other, so that the last unit of the other's list tells whether it is there.
-    fn add(&mut self, unit: UnitId, relation: Relation, other: UnitId) {
-        let from = &mut self.backward[other.index()][relation as usize];
-        if from.last() != Some(&unit) {
-            from.push(unit);
-            self.forward[unit.index()][relation as usize].push(other);
-        }
+        edges.sort_unstable_by_key(|(unit, relation, place, other)| {
+            (*other, *relation as usize, *unit, *place)
+        });
+        edges.dedup_by_key(|(unit, relation, _, other)| (*other, *relation, *unit));
+        let backward =
+            Side::new(count, edges.iter().map(|(unit, relation, _, other)| (*other, *relation, *unit)));
+        edges.sort_unstable_by_key(|(unit, relation, place, _)| (*unit, *relation as usize, *place));
+        let forward =
+            Side::new(count, edges.iter().map(|(unit, relation, _, other)| (*unit, *relation, *other)));
+        Graph { forward, backward, missing }
     }
 
     /// The units that `unit` refers to.
     pub(super) fn to(&self, unit: UnitId, relation: Relation) -> &[UnitId] {
-        &self.forward[unit.index()][relation as usize]
+        self.forward.of(unit, relation)
     }
 
     /// The units that refer to `unit`.
     pub(super) fn from(&self, unit: UnitId, relation: Relation) -> &[UnitId] {
-        &self.backward[unit.index()][relation as usize]
+        self.backward.of(unit, relation)
     }
 
     /// A unit that this one requires and that does not exist.
     pub(super) fn missing(&self, unit: UnitId) -> Option<&str> {
-        self.missing[unit.index()].first().map(String::as_str)
+        self.missing.get(&unit).map(String::as_str)
     }
 
     /// The shortest cycle of `After` among these units, each after the next, the last after the first.
@@ -75,13 +106,14 @@ impl Graph {
         among: &[UnitId],
         skipped: impl Fn(UnitId, UnitId) -> bool + Copy,
     ) -> Option<Vec<UnitId>> {
-        let mut inside = vec![false; self.forward.len()];
+        let count = self.forward.starts.len() / Relation::COUNT;
+        let mut inside = vec![false; count];
         among.iter().for_each(|unit| inside[unit.index()] = true);
         let next = |unit: UnitId| {
             self.to(unit, Relation::After).iter().copied().filter(move |other| !skipped(unit, *other))
         };
         // Peel off whatever waits for nobody; what is left holds the cycles.
-        let mut waits = vec![0_usize; self.forward.len()];
+        let mut waits = vec![0_usize; count];
         for unit in among {
             waits[unit.index()] = next(*unit).filter(|other| inside[other.index()]).count();
         }

@@ -54,7 +54,7 @@ impl Timer {
 
 fn base(directive: &str, value: &Value) -> Option<Base> {
     match (directive, value) {
-        ("OnCalendar", Value::Calendar(calendar)) => Some(Base::Calendar(calendar.clone())),
+        ("OnCalendar", Value::Calendar(calendar)) => Some(Base::Calendar(calendar.as_ref().clone())),
         (directive, Value::Span(span)) => {
             // What is for ever never elapses.
             let length = Span::finite(*span)?;

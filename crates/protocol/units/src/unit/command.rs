@@ -51,6 +51,7 @@ impl Command {
             }
             commands.push(Command::parse(&mut words, scope)?);
         }
+        commands.shrink_to_fit();
         if commands.is_empty() { Err(ValueError::Empty) } else { Ok(commands) }
     }
 

@@ -78,6 +78,8 @@ impl Unit {
         unit.complaints.sort_by_key(|complaint| {
             (unit.files.iter().position(|file| *file == complaint.file), complaint.line)
         });
+        // Units are many, and stay.
+        unit.settings.shrink_to_fit();
         unit
     }
 

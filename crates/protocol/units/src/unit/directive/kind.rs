@@ -98,7 +98,7 @@ pub enum Value {
     Commands(Vec<Command>),
     Environment(BTreeMap<String, String>),
     EnvironmentFile(EnvironmentFile),
-    Calendar(Calendar),
+    Calendar(Box<Calendar>),
     Condition(Condition),
     Device(OfDevice),
 }
@@ -201,7 +201,7 @@ impl Kind {
             }
             Kind::Calendar => {
                 let wrong = |source| ValueError::Calendar { text: text.to_owned(), source };
-                Value::Calendar(Calendar::parse(text).map_err(wrong)?)
+                Value::Calendar(Box::new(Calendar::parse(text).map_err(wrong)?))
             }
             Kind::Device(kind) => Value::Device(OfDevice::parse(&scope.expand(text)?, kind)?),
             Kind::Condition | Kind::PathCondition => {
