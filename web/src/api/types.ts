@@ -20,6 +20,8 @@ export interface Unit {
   /** What is being done with it. */
   job?: string;
   restarts: number;
+  /** Whether it does its work, where it is asked for that and is there. */
+  health?: 'starting' | 'healthy' | 'unhealthy';
   /** Octets. */
   memory?: number;
   /** Microseconds. */

@@ -70,7 +70,7 @@ export function drawUnits(element: HTMLElement, station: Station, act: (unit: st
           ? html`<button aria-pressed=${unit.unit === chosen} title="Show its log" @click=${() => choose(unit.unit)}>${unit.unit}</button>`
           : unit.unit}
       </td>
-      <td class="pg-units__state">${unit.active} <small>${unit.sub}${unit.job === undefined ? '' : `, ${unit.job}`}</small></td>
+      <td class="pg-units__state" data-bad=${unit.health === 'unhealthy'}>${unit.active} <small>${[unit.sub, unit.job, unit.health].filter((word) => word !== undefined).join(', ')}</small></td>
       <td class="pg-table__number" data-bad=${unit.restarts > 0}>${formatCount(unit.restarts)}</td>
       <td class="pg-table__number">${unit.memory === undefined ? '' : `${(unit.memory / 1048576).toFixed(1)} MiB`}</td>
       <td class="pg-table__number">${unit.cpu === undefined ? '' : `${(unit.cpu / 1e6).toFixed(1)} s`}</td>

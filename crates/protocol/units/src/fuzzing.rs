@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::calendar::{Calendar, TimeZone};
+use crate::health::http::{Address, LONGEST_HEAD, status};
 use crate::notify::Message;
 use crate::system::System;
 use crate::unit::{Host, Source, Unit, UnitKind, UnitName, Value};
@@ -56,6 +57,30 @@ pub fn calendar(data: &[u8]) {
         // Nothing lies between.
         assert_eq!(calendar.next_after(next - 1, &utc), Some(next), "{normal} at {at}");
         at = next;
+    }
+}
+
+/// An answer to a health check: what is known of it after any number of its octets stays so when more come, and no more
+/// of them count than are read.
+pub fn health_answer(data: &[u8]) {
+    let mut known = None;
+    for length in 0..=data.len() {
+        let found = status(&data[..length]);
+        if let Some(known) = known {
+            assert_eq!(found, known, "{length}");
+        } else if found != Ok(None) {
+            known = Some(found);
+        }
+    }
+    assert!(known.is_some() || data.len() < LONGEST_HEAD);
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(address) = Address::http(text) {
+        let request = address.request();
+        assert_eq!(request.matches("\r\n").count(), 6, "{request}");
+        assert_eq!(Address::http(&address.to_string()).as_ref(), Ok(&address));
+    }
+    if let Ok(address) = Address::tcp(text) {
+        assert_eq!(Address::tcp(&address.to_string()), Ok(address));
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write, stdout};
 use std::process::ExitCode;
 
 use clap::Args;
-use perigee_init::control::{ListedUnit, Reply, Request, UnitStatus};
+use perigee_init::control::{HealthStatus, ListedUnit, Reply, Request, UnitStatus};
 use perigee_units::machine::State;
 
 use super::act::WhichSupervisor;
@@ -125,6 +125,9 @@ fn show(out: &mut impl Write, status: &UnitStatus) -> std::io::Result<()> {
     if listed.restarts > 0 {
         writeln!(out, "   Restarts: {}", listed.restarts)?;
     }
+    if let Some(health) = &status.health_check {
+        writeln!(out, "     Health: {}", told(health))?;
+    }
     if let Some(pid) = status.main_pid {
         writeln!(out, "   Main PID: {pid}")?;
     } else if let Some(ended) = &status.main_ended {
@@ -152,6 +155,18 @@ fn show(out: &mut impl Write, status: &UnitStatus) -> std::io::Result<()> {
         writeln!(out, "       Note: {complaint}")?;
     }
     writeln!(out)
+}
+
+/// `healthy (http://127.0.0.1:8090/health: status 200, 12 in a row)`.
+fn told(health: &HealthStatus) -> String {
+    let HealthStatus { check, standing, well, badly, lapses, answer, .. } = health;
+    let Some(standing) = standing else { return format!("not asked ({check})") };
+    let answer = match answer.is_empty() {
+        true => "not answered yet".to_owned(),
+        false => format!("{answer}, {} in a row", well.max(badly)),
+    };
+    let lapses = if *lapses > 0 { format!(", unhealthy {lapses} times so far") } else { String::new() };
+    format!("{standing} ({check}: {answer}{lapses})")
 }
 
 /// A dot that says how it is, in colour where somebody looks.

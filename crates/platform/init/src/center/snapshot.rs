@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use perigee_units::health::Standing;
 use perigee_units::machine::{Cause, Outcome, State};
 use serde::{Serialize, Serializer};
 
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub restarts: u32,
     /// When it will be started again, if it waits for that.
     pub restart_at: Option<Duration>,
+    /// Whether it does its work, where it is asked for that and is there.
+    pub health: Option<Standing>,
     /// Its main process.
     pub main_pid: Option<i32>,
     /// What it says about itself with `STATUS=`.
@@ -60,6 +63,7 @@ impl Snapshot {
             sequence: 0,
             restarts: 0,
             restart_at: None,
+            health: None,
             main_pid: None,
             status: None,
             group: None,

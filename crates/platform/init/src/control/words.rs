@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use perigee_cgroup::Usage;
+use perigee_units::health::Standing;
 use perigee_units::machine::{Cause, JobOutcome, State, Verb};
 use serde::{Deserialize, Serialize};
 
@@ -210,6 +211,9 @@ pub struct ListedUnit {
     /// How often it was started again.
     #[serde(default)]
     pub restarts: u32,
+    /// Whether it does its work, where it is asked for that and is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Standing>,
     /// Octets of memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
@@ -263,6 +267,9 @@ pub struct UnitStatus {
     /// What its control group has used, and how long it has waited for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What it is asked to see whether it does its work, and what it has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthStatus>,
     /// The identity of this run.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub invocation: String,
@@ -275,6 +282,27 @@ pub struct UnitStatus {
     /// What of the unit is not done as it says, and why.
     #[serde(default)]
     pub complaints: Vec<String>,
+}
+
+/// Whether a service does its work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthStatus {
+    /// What it is asked: a command, or an address.
+    pub check: String,
+    /// How it is; none while it is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+    /// Good answers in a row.
+    pub well: u32,
+    /// Bad answers in a row.
+    pub badly: u32,
+    /// How often it has become unhealthy since it was loaded.
+    pub lapses: u64,
+    /// The last answer, in words.
+    pub answer: String,
+    /// When it came: microseconds since 1970, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<u64>,
 }
 
 /// A process of a unit.

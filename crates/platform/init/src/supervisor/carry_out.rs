@@ -166,6 +166,7 @@ impl Supervisor {
                     self.machine.event(unit, event, now());
                 }
                 Action::Phase(phase) => {
+                    self.health_follows(unit, phase);
                     dead = phase == Phase::Dead;
                     if !dead {
                         self.remember(unit);

@@ -15,6 +15,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::execve;
 use perigee_journal::Priority;
 use perigee_process::pidfd;
+use perigee_units::health::Health;
 use perigee_units::machine::{Saved, UnitId};
 use perigee_units::service::{Life, Phase, Type};
 use perigee_units::timer;
@@ -69,6 +70,8 @@ struct Handed {
 #[derive(Serialize, Deserialize)]
 struct HandedService {
     life: Life,
+    #[serde(default)]
+    health: Health,
     invocation: String,
     group: Option<String>,
     stored: Vec<(String, i32)>,
@@ -177,6 +180,7 @@ impl Supervisor {
                     });
                     handed.service = Some(HandedService {
                         life: service.life.clone(),
+                        health: service.health.clone(),
                         invocation: service.invocation.clone(),
                         group: service.group.as_ref().map(|group| group.path().to_owned()),
                         stored: stored.collect::<io::Result<_>>()?,
@@ -267,6 +271,7 @@ impl Supervisor {
         for pid in [service.life.main(), service.life.control()].into_iter().flatten() {
             self.processes.add(pid, unit);
         }
+        self.resume_health(unit, handed.health);
         self.hold_processes(unit);
         self.watch_group(unit);
     }

@@ -149,12 +149,29 @@ impl Supervisor {
 
     /// Says something about a unit, or about the machine where there is none.
     pub(super) fn say_of(&mut self, unit: Option<UnitId>, priority: Priority, text: &str) {
+        if priority <= Priority::WARNING {
+            let kind = if priority <= Priority::ERROR { "error" } else { "warning" };
+            self.publish_note(unit, kind, text);
+        }
+        self.say_only(unit, priority, text);
+    }
+
+    /// The same, as an event of this kind whatever its priority.
+    pub(super) fn say_as(
+        &mut self,
+        unit: Option<UnitId>,
+        priority: Priority,
+        kind: &'static str,
+        text: &str,
+    ) {
+        self.publish_note(unit, kind, text);
+        self.say_only(unit, priority, text);
+    }
+
+    fn say_only(&mut self, unit: Option<UnitId>, priority: Priority, text: &str) {
         let name = unit.map_or("", |unit| self.machine.name(unit)).to_owned();
         if self.log.config.is_some() {
             self.record_of(unit, &name, priority, text);
-        }
-        if priority <= Priority::WARNING {
-            self.publish_note(unit, priority, text);
         }
         if priority <= Priority::WARNING || unit.is_none() {
             let about = if name.is_empty() { String::new() } else { format!("{name}: ") };

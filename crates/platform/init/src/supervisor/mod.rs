@@ -11,6 +11,7 @@ mod clock;
 mod connections;
 mod groups;
 mod handover;
+mod health;
 mod logging;
 mod mounts;
 mod notify;
@@ -124,6 +125,8 @@ enum Source {
     Path(u32),
     Clock(u16),
     Runner(u16),
+    /// A connection by which a service is asked whether it does its work, by the place of the unit in the table.
+    Health(u32),
     /// The main process of a service that was taken up, by the place of the unit in the table.
     Adopted(u32),
     /// A socket of a unit: its place in the table, and among the sockets of the unit.
@@ -326,6 +329,7 @@ impl Supervisor {
             Source::Path(unit) => self.take_in_path(unit),
             Source::Clock(index) => self.take_in_clock(index),
             Source::Runner(index) => self.take_in_reports(index),
+            Source::Health(unit) => self.take_in_health(unit),
             Source::Adopted(unit) => self.take_in_adopted(unit),
             Source::Port(unit, index) => self.take_in_port(unit, index),
         }
@@ -359,6 +363,7 @@ impl Supervisor {
             }
             self.live(unit);
         }
+        self.tend_health(at);
         self.look_at_emptying();
         self.tend_log();
         self.open_bus();
@@ -407,6 +412,7 @@ impl Source {
             Source::Clock(index) => 2 << 48 | u64::from(index),
             Source::Runner(index) => 5 << 48 | u64::from(index),
             Source::Adopted(unit) => 6 << 48 | u64::from(unit),
+            Source::Health(unit) => 7 << 48 | u64::from(unit),
             Source::Port(unit, index) => 3 << 48 | u64::from(index) << 32 | u64::from(unit),
         }
     }
@@ -425,6 +431,7 @@ impl Source {
             (2, index) => Source::Clock(index as u16),
             (5, index) => Source::Runner(index as u16),
             (6, unit) => Source::Adopted(unit),
+            (7, unit) => Source::Health(unit),
             (3, unit) => Source::Port(unit, (token >> 32) as u16),
             _ => return None,
         })

@@ -77,6 +77,7 @@ impl Supervisor {
                 service.forget(pid);
             }
             self.live(unit);
+            self.health_process_ended(unit, pid, exit);
             self.helped(unit, pid, exit);
             self.settle();
         }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use perigee_journal::Priority;
 use perigee_units::machine::{Change, UnitId};
 
 use super::table::Work;
@@ -77,8 +76,7 @@ impl Supervisor {
     }
 
     /// Tells what is worth knowing.
-    pub(super) fn publish_note(&mut self, unit: Option<UnitId>, priority: Priority, text: &str) {
-        let kind = if priority <= Priority::ERROR { "error" } else { "warning" };
+    pub(super) fn publish_note(&mut self, unit: Option<UnitId>, kind: &'static str, text: &str) {
         let name = unit.map(|unit| self.machine.name(unit));
         self.publishing.publisher.note(now(), name, kind, text);
     }
@@ -94,6 +92,7 @@ impl Supervisor {
                 let life = &service.life;
                 snapshot.main_pid = life.main().and_then(|pid| i32::try_from(pid).ok());
                 snapshot.status = said(life.status());
+                snapshot.health = service.standing();
                 snapshot.group = service.group.as_ref().map(|group| Arc::from(group.path()));
             }
             Work::Runner(work) => snapshot.status = said(&work.status),
@@ -111,5 +110,5 @@ fn take_over(unit: &mut Snapshot, found: Snapshot) {
     unit.phase = found.phase;
     (unit.restarts, unit.restart_at) = (found.restarts, found.restart_at);
     (unit.main_pid, unit.status, unit.group) = (found.main_pid, found.status, found.group);
-    unit.unmet = found.unmet;
+    (unit.unmet, unit.health) = (found.unmet, found.health);
 }

@@ -8,6 +8,7 @@ use perigee_units::service::Ended;
 use perigee_units::timer::{self, Timer};
 use perigee_units::unit::{Unit, UnitKind, UnitName, Value};
 
+use super::service::ServiceWork;
 use super::table::Work;
 use super::{Supervisor, wall};
 use crate::control::{ListedUnit, MachineWatchdog, Manager, Process, UnitStatus};
@@ -49,6 +50,7 @@ impl Supervisor {
             description: description(&loaded.unit),
             job: self.machine.job(unit).map(|(_, verb)| verb),
             restarts: self.machine.restarts(unit),
+            health: self.table.service_ref(unit).and_then(ServiceWork::standing),
             memory: usage.as_ref().and_then(|usage| usage.memory),
             cpu: usage.as_ref().and_then(|usage| usage.cpu_microseconds),
             needs: needs.map(|other| self.machine.name(*other).to_owned()).collect(),
@@ -109,6 +111,7 @@ impl Supervisor {
             status.control_pid = service.life.control();
             status.main_ended = service.life.main_ended().map(words);
             status.status = service.life.status().to_owned();
+            status.health_check = service.health_status();
             status.invocation.clone_from(&service.invocation);
             status.group = service.group.as_ref().map(|group| group.path().to_owned());
             let pids = service.group.as_ref().and_then(|group| group.processes().ok()).unwrap_or_default();
@@ -214,7 +217,7 @@ fn timer_words(timer: &Timer) -> &'static str {
     }
 }
 
-fn words(ended: Ended) -> String {
+pub(super) fn words(ended: Ended) -> String {
     match ended {
         Ended::Exit(code) => format!("exited with {code}"),
         Ended::Signal(signal) => format!("killed by {signal}"),

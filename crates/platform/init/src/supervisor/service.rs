@@ -11,12 +11,14 @@ use perigee_cgroup::{Group, Watch};
 use perigee_journal::Priority;
 use perigee_process::pidfd;
 use perigee_process::wait::Exit;
+use perigee_units::health::Health;
 use perigee_units::machine::{Event, Outcome, State, UnitId, Verb};
 use perigee_units::service::{Exec, Life, Phase, Role, Service, Type};
-use perigee_units::unit::{Unit, Value};
+use perigee_units::unit::{Command, Unit, Value};
 use perigee_units::value::Signal;
 
 use super::groups::Wants;
+use super::health::Open;
 use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
@@ -53,6 +55,9 @@ pub(super) struct ServiceWork {
     pub(super) connection: Option<Accepted>,
     /// The identity of this run: 32 hexadecimal digits.
     pub(super) invocation: String,
+    /// Whether it does its work, and what it was asked and has not answered.
+    pub(super) health: Health,
+    pub(super) asking: Option<Open>,
 }
 
 impl ServiceWork {
@@ -72,12 +77,15 @@ impl ServiceWork {
             output: None,
             connection: None,
             invocation: String::new(),
+            health: Health::default(),
+            asking: None,
         }
     }
 
     /// What its unit says has changed.
     pub(super) fn declared(&mut self, unit: &Unit, service: Arc<Service>) {
         self.life.declared(service);
+        self.health_declared();
         self.context = Context::read(unit);
         self.log = StreamSpec::both(unit);
         self.wants.declared(unit);
@@ -172,7 +180,14 @@ impl Supervisor {
     }
 
     fn make_process(&mut self, unit: UnitId, role: Role, exec: Exec, place: usize) {
-        match self.try_spawn(unit, exec, place) {
+        let service = self.table.service_ref(unit).map(|service| service.life.service().clone());
+        // The unit may have been read anew since its list was begun.
+        let command = service.as_ref().and_then(|service| service.commands(exec).get(place));
+        let spawned = match command {
+            Some(command) => self.try_spawn(unit, Some(exec), command),
+            None => Err(ExecError::Gone),
+        };
+        match spawned {
             Ok(spawned) => {
                 let pid = spawned.pid as u32;
                 self.processes.add(pid, unit);
@@ -193,7 +208,14 @@ impl Supervisor {
         }
     }
 
-    fn try_spawn(&mut self, unit: UnitId, exec: Exec, place: usize) -> Result<Spawned, ExecError> {
+    /// Makes a process of a command of a list, or of one that asks whether the service does its work.
+    pub(super) fn try_spawn(
+        &mut self,
+        unit: UnitId,
+        exec: Option<Exec>,
+        command: &Command,
+    ) -> Result<Spawned, ExecError> {
+        let exec = exec.filter(|exec| *exec == Exec::Start);
         let sockets = self.sockets_of(unit);
         // A supervisor that starts no processes has loaded no service.
         let (Some(notify), Some(null)) = (&self.notify, &self.null) else { return Err(ExecError::Gone) };
@@ -207,19 +229,17 @@ impl Supervisor {
             None => [console; 2],
         };
         let settings = service.life.service();
-        // The unit may have been read anew since its list was begun.
-        let Some(command) = settings.commands(exec).get(place) else { return Err(ExecError::Gone) };
         let mut variables = vec![("INVOCATION_ID", service.invocation.clone())];
         if settings.notify_access != perigee_units::service::NotifyAccess::None {
             variables.push(("NOTIFY_SOCKET", socket));
         }
-        if let Some(interval) = settings.watchdog.filter(|_| exec == Exec::Start) {
+        if let Some(interval) = settings.watchdog.filter(|_| exec.is_some()) {
             variables.push(("WATCHDOG_USEC", interval.as_micros().to_string()));
         }
         variables.extend(service.life.main().map(|pid| ("MAINPID", pid.to_string())));
         let group = service.group.as_ref().and_then(|group| group.entry().ok());
         let mut listen: Vec<(BorrowedFd<'_>, &str)> = Vec::new();
-        if exec == Exec::Start {
+        if exec.is_some() {
             let declared = &self.table.get(unit).unit;
             let blocking = declared.last("Service", "NonBlocking") != Some(&Value::Bool(true));
             for socket in &sockets {
@@ -256,8 +276,8 @@ impl Supervisor {
             }
         };
         match exec {
-            Exec::Start => prepared.spawn(command, &attach),
-            _ => prepared.spawn_beside(command, &attach),
+            Some(_) => prepared.spawn(command, &attach),
+            None => prepared.spawn_beside(command, &attach),
         }
     }
 
@@ -431,7 +451,7 @@ impl Supervisor {
     }
 }
 
-fn told(error: &ExecError) -> String {
+pub(super) fn told(error: &ExecError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use perigee_units::health::Health;
 use perigee_units::machine::{State, UnitId};
 use perigee_units::service::{Life, Service};
 use perigee_units::unit::{Unit, UnitKind, UnitName};
@@ -141,10 +142,21 @@ impl Table {
     /// When the first of them has.
     pub(super) fn timeout(&self) -> Option<Duration> {
         let works = self.units.iter().filter_map(|loaded| match &loaded.work {
-            Work::Service(service) => service.life.timeout(),
+            Work::Service(service) => {
+                [service.life.timeout(), service.health.timeout()].into_iter().flatten().min()
+            }
             _ => None,
         });
         works.min()
+    }
+
+    /// The units that are to be asked by now whether they do their work, or have had time enough to answer.
+    pub(super) fn health_due(&self, at: Duration) -> Vec<UnitId> {
+        let due = self.names.values().filter(|unit| {
+            let health = self.service_ref(**unit).map(|service| &service.health);
+            health.and_then(Health::timeout).is_some_and(|timeout| timeout <= at)
+        });
+        due.copied().collect()
     }
 }
 

@@ -15,7 +15,7 @@ use perigee_units::machine::Verb;
 use crate::supervised::{FOLDER, Supervised, TEST};
 
 /// A supervisor in a group of its own.
-struct Init {
+pub(crate) struct Init {
     supervised: Supervised,
     groups: Hierarchy,
     /// Where the supervisor has the groups of its units: it keeps them apart from those of others.
@@ -23,7 +23,7 @@ struct Init {
 }
 
 impl Init {
-    fn begin(test: &str, units: &[(&str, &str)]) -> Option<Init> {
+    pub(crate) fn begin(test: &str, units: &[(&str, &str)]) -> Option<Init> {
         let detected = Hierarchy::detect();
         if detected.mode() == Mode::None {
             eprintln!("SKIPPED {test}: no control groups: {}", detected.reasons().join("; "));

@@ -4,6 +4,7 @@
 
 mod corpus;
 mod groups;
+mod health;
 mod machine;
 mod mounting;
 mod runner;

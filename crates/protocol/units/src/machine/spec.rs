@@ -115,8 +115,11 @@ impl Restart {
             RestartPolicy::Always => true,
             RestartPolicy::OnSuccess => outcome == Outcome::Success,
             RestartPolicy::OnFailure => outcome != Outcome::Success,
-            RestartPolicy::OnAbnormal => abort || matches!(outcome, Outcome::Timeout | Outcome::Watchdog),
-            RestartPolicy::OnWatchdog => outcome == Outcome::Watchdog,
+            RestartPolicy::OnAbnormal => {
+                abort || matches!(outcome, Outcome::Timeout | Outcome::Watchdog | Outcome::Unhealthy)
+            }
+            // A check from outside is a watchdog too.
+            RestartPolicy::OnWatchdog => matches!(outcome, Outcome::Watchdog | Outcome::Unhealthy),
             RestartPolicy::OnAbort => abort,
         }
     }

@@ -154,6 +154,8 @@ pub enum Outcome {
     OomKill,
     /// It did not say in time that it lives.
     Watchdog,
+    /// It did not answer well when it was asked whether it does its work.
+    Unhealthy,
     /// It did not do what it must to be ready.
     Protocol,
     /// It could not be started: no such program, no such user, no memory.
@@ -177,6 +179,7 @@ impl fmt::Display for Outcome {
             Outcome::Timeout => f.write_str("timeout"),
             Outcome::OomKill => f.write_str("oom-kill"),
             Outcome::Watchdog => f.write_str("watchdog"),
+            Outcome::Unhealthy => f.write_str("unhealthy"),
             Outcome::Protocol => f.write_str("protocol"),
             Outcome::Resources => f.write_str("resources"),
             Outcome::Assert => f.write_str("assert"),

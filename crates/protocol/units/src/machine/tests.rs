@@ -302,19 +302,20 @@ fn who_is_started_again_by_which_policy() {
         Outcome::Core(sig("SEGV")),
         Outcome::Timeout,
         Outcome::Watchdog,
+        Outcome::Unhealthy,
         Outcome::Resources,
         Outcome::Skipped,
         Outcome::StartLimit,
     ];
-    // The table of systemd.service(5).
+    // The table of systemd.service(5); a check from outside counts as a watchdog does.
     for (policy, expected) in [
-        (RestartPolicy::No, "0000000"),
-        (RestartPolicy::Always, "1111111"),
-        (RestartPolicy::OnSuccess, "1000000"),
-        (RestartPolicy::OnFailure, "0111111"),
-        (RestartPolicy::OnAbnormal, "0011110"),
-        (RestartPolicy::OnAbort, "0011000"),
-        (RestartPolicy::OnWatchdog, "0000010"),
+        (RestartPolicy::No, "00000000"),
+        (RestartPolicy::Always, "11111111"),
+        (RestartPolicy::OnSuccess, "10000000"),
+        (RestartPolicy::OnFailure, "01111111"),
+        (RestartPolicy::OnAbnormal, "00111110"),
+        (RestartPolicy::OnAbort, "00110000"),
+        (RestartPolicy::OnWatchdog, "00000110"),
     ] {
         let restart = Restart { policy, ..Restart::default() };
         let found: String =

@@ -328,6 +328,19 @@ impl Life {
         }
     }
 
+    /// It has not answered well when it was asked whether it does its work, so often that it counts as unhealthy.
+    pub fn unhealthy(&mut self, now: Duration) {
+        self.now = now;
+        if !matches!(self.phase, Phase::Running | Phase::Exited | Phase::Reload) {
+            return;
+        }
+        self.fail(Outcome::Unhealthy);
+        if self.phase == Phase::Reload && self.control.take().is_some() {
+            self.actions.push_back(Action::Signal(Role::Control, Signal::KILL));
+        }
+        self.stop_by_itself();
+    }
+
     /// A process of it has said something, and may.
     pub fn notified(&mut self, message: &Message, now: Duration) {
         self.now = now;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::health::HealthCheck;
 use crate::machine::{CLEAN_SIGNALS, Outcome};
 use crate::unit::{Command, ExitStatuses, Host, Unit, UnitName, Value};
 use crate::value::Signal;
@@ -169,6 +170,8 @@ pub struct Service {
     pub oom_policy: OomPolicy,
     /// `FileDescriptorStoreMax=`.
     pub descriptor_store: usize,
+    /// `[X-HealthCheck]`.
+    pub health: Option<HealthCheck>,
 }
 
 impl Default for Service {
@@ -279,6 +282,7 @@ impl Service {
                 Some(Value::Number(most)) => usize::try_from(*most).unwrap_or(0),
                 _ => 0,
             },
+            health: HealthCheck::read(unit),
         }
     }
 

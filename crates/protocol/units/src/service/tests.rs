@@ -262,6 +262,24 @@ fn want_of_memory() {
     assert_eq!(script.life.result(), Outcome::OomKill);
 }
 
+#[test]
+fn who_is_unhealthy_is_stopped_and_has_failed() {
+    let mut script = Script::new("ExecStart=/bin/a\nExecStop=/bin/b\nExecReload=/bin/r\n");
+    script.start();
+    script.life.unhealthy(NOW);
+    assert_eq!(script.told(), "stop Ending! 101=ExecStop[0]");
+    script.exit(101, 0);
+    assert!(script.signalled(100, Signal::TERM).ends_with("dead Ended(Unhealthy)!"));
+    // What is not there cannot be so.
+    script.life.unhealthy(NOW);
+    assert_eq!(script.told(), "");
+    script.start();
+    script.life.reload(NOW);
+    script.told();
+    script.life.unhealthy(NOW);
+    assert!(script.told().starts_with("SIGKILL->control stop Ending!"));
+}
+
 /// Random events at random times: it always comes to its end, and tells of it once.
 #[test]
 fn whatever_happens_it_ends() {
@@ -290,8 +308,12 @@ fn whatever_happens_it_ends() {
         let mut log = vec![script.start()];
         for _ in 0..random(30) {
             script.empty = random(2) == 0;
-            let line = match random(10) {
+            let line = match random(11) {
                 0 => script.stop(),
+                10 => {
+                    script.life.unhealthy(NOW);
+                    script.told()
+                }
                 1 if log.iter().any(|line| line.contains("Ending")) => script.kill(),
                 2 => script.says("READY=1"),
                 3 => {

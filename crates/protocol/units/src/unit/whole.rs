@@ -1,6 +1,7 @@
 //! What must be true of a unit as a whole for it to be started.
 
 use super::{Unit, UnitKind, Value};
+use crate::health::HealthCheck;
 
 /// A directive that it is about, if any, and what is wrong.
 type Problem = (Option<&'static str>, &'static str);
@@ -9,7 +10,10 @@ type Problem = (Option<&'static str>, &'static str);
 pub(super) fn problems(unit: &Unit) -> Vec<Problem> {
     let mut found = Vec::new();
     match unit.name.kind() {
-        UnitKind::Service => service(unit, &mut found),
+        UnitKind::Service => {
+            service(unit, &mut found);
+            found.extend(HealthCheck::problems(unit));
+        }
         UnitKind::Socket => {
             let listens = unit.settings.iter().any(|setting| setting.directive.starts_with("Listen"));
             if !listens {

@@ -8,6 +8,7 @@ fn corpora_hold_what_must_hold() {
     replay("units_file", fuzzing::unit_file);
     replay("units_calendar", fuzzing::calendar);
     replay("units_notify", fuzzing::notify);
+    replay("units_health", fuzzing::health_answer);
 }
 
 #[test]
@@ -23,4 +24,9 @@ fn damaged_calendar_expressions() {
 #[test]
 fn damaged_notifications() {
     damage("units_notify", fuzzing::notify);
+}
+
+#[test]
+fn damaged_answers_to_health_checks() {
+    damage("units_health", fuzzing::health_answer);
 }

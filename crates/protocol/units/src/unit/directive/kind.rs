@@ -6,6 +6,7 @@ use super::super::command::is_name;
 use super::super::{Command, Scope, UnitName};
 pub use super::statuses::ExitStatuses;
 use crate::calendar::Calendar;
+use crate::health::http::Address;
 use crate::value::{
     Amount, DeviceKind, Limit, LimitKind, OfDevice, Signal, Span, ValueError, Words, cut_words, parse_amount,
     parse_bool, parse_mode, parse_number, parse_path, parse_percent, parse_size, split_words,
@@ -78,6 +79,10 @@ pub enum Kind {
     PathCondition,
     /// A device and what is said of it; repeated ones add up.
     Device(DeviceKind),
+    /// `http://HOST:PORT/PATH`.
+    HttpAddress,
+    /// `HOST:PORT`.
+    TcpAddress,
 }
 
 /// A value that was read.
@@ -101,6 +106,7 @@ pub enum Value {
     Calendar(Box<Calendar>),
     Condition(Condition),
     Device(OfDevice),
+    Address(Address),
 }
 
 /// A file with `NAME=VALUE` lines.
@@ -203,6 +209,8 @@ impl Kind {
                 let wrong = |source| ValueError::Calendar { text: text.to_owned(), source };
                 Value::Calendar(Box::new(Calendar::parse(text).map_err(wrong)?))
             }
+            Kind::HttpAddress => Value::Address(Address::http(&scope.expand(text)?)?),
+            Kind::TcpAddress => Value::Address(Address::tcp(&scope.expand(text)?)?),
             Kind::Device(kind) => Value::Device(OfDevice::parse(&scope.expand(text)?, kind)?),
             Kind::Condition | Kind::PathCondition => {
                 let condition = condition(&scope.expand(text)?)?;

@@ -6,6 +6,7 @@
 mod exec;
 mod fate;
 mod kind;
+mod own;
 mod resources;
 mod service;
 mod statuses;
@@ -110,7 +111,11 @@ pub fn takes_back(section: &str, emptied: &str, directive: &str) -> bool {
 
 /// The sections that a unit of this kind may have.
 pub fn sections(unit: UnitKind) -> Vec<&'static str> {
-    [Some("Unit"), unit.section(), Some("Install")].into_iter().flatten().collect()
+    let checked = (unit == UnitKind::Service).then_some("X-HealthCheck");
+    [Some("Unit"), unit.section(), Some("Install"), checked, Some("X-Perigee")]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The tables of a section.
@@ -119,6 +124,8 @@ pub fn tables(section: &str) -> Vec<&'static [Directive]> {
     match section {
         "Unit" => vec![unit::UNIT, unit::CONDITIONS],
         "Install" => vec![unit::INSTALL],
+        "X-HealthCheck" => vec![own::HEALTH_CHECK],
+        "X-Perigee" => vec![own::PERIGEE],
         "Service" => vec![service::SERVICE, exec::EXEC, exec::KILL, &resources::RESOURCES],
         "Socket" => [&[triggers::SOCKET], &process[..]].concat(),
         "Mount" => [&[triggers::MOUNT], &process[..]].concat(),
