@@ -24,7 +24,7 @@ use crate::health::{Answer, Asking};
 #[derive(Debug)]
 pub(super) enum Open {
     /// Over the network.
-    Connection(u64, Asking),
+    Connection(u64, Box<Asking>),
     /// By a process; its number stays until it is reaped, also when nobody waits for its answer any more.
     Process(u64, u32),
 }
@@ -123,7 +123,9 @@ impl Supervisor {
             Probe::Http(address) | Probe::Tcp(address) => Asking::begin(address).and_then(|asking| {
                 let event = EpollEvent::new(asking.interest(), Source::Health(unit.index() as u32).token());
                 let added = self.epoll.add(asking.as_fd(), event);
-                added.map_err(|errno| errno.desc().to_owned()).map(|()| Open::Connection(number, asking))
+                added
+                    .map_err(|errno| errno.desc().to_owned())
+                    .map(|()| Open::Connection(number, Box::new(asking)))
             }),
         };
         match asked {

@@ -171,7 +171,7 @@ pub struct Service {
     /// `FileDescriptorStoreMax=`.
     pub descriptor_store: usize,
     /// `[X-HealthCheck]`.
-    pub health: Option<HealthCheck>,
+    pub health: Option<Box<HealthCheck>>,
 }
 
 impl Default for Service {
@@ -282,7 +282,7 @@ impl Service {
                 Some(Value::Number(most)) => usize::try_from(*most).unwrap_or(0),
                 _ => 0,
             },
-            health: HealthCheck::read(unit),
+            health: HealthCheck::read(unit).map(Box::new),
         }
     }
 
