@@ -87,8 +87,19 @@ impl Supervisor {
         }
     }
 
-    /// Whether conditions and assertions let a unit start; else the machine is told.
+    /// Why the files of a unit do not let it start.
+    pub(super) fn refusal(&self, unit: UnitId) -> Option<String> {
+        self.table.get(unit).unit.refusal(self.system.strict).map(ToString::to_string)
+    }
+
+    /// Whether its files, conditions and assertions let a unit start; else the machine is told.
     fn is_to_start(&mut self, unit: UnitId) -> bool {
+        if let Some(why) = self.refusal(unit) {
+            self.say_as(Some(unit), Priority::ERROR, "refused", &format!("is not started: {why}"));
+            self.table.get_mut(unit).note(format!("it was not started: {why}"));
+            self.machine.event(unit, Event::Ended(Outcome::Refused), now());
+            return false;
+        }
         let (event, unmet) = match condition::check(&self.table.get(unit).unit, &self.world) {
             condition::Outcome::Holds => return true,
             condition::Outcome::ConditionFailed(unmet) => (Event::Ended(Outcome::Skipped), unmet),

@@ -214,6 +214,13 @@ impl Supervisor {
     /// Makes a job; gives it with its unit.
     fn ask(&mut self, unit: UnitId, verb: Verb, or_restart: bool) -> Result<(JobId, UnitId, Verb), String> {
         self.machine.may_ask(verb, unit).map_err(|why| why.to_string())?;
+        // Known before anything is stopped for it.
+        if matches!(verb, Verb::Start | Verb::Restart)
+            && let Some(why) = self.refusal(unit)
+        {
+            self.say_as(Some(unit), Priority::ERROR, "refused", &format!("is not started: {why}"));
+            return Err(format!("{} is not started: {why}", self.machine.name(unit)));
+        }
         let at = now();
         let asked = match self.machine.request(verb, unit, at) {
             Err(machine::Refusal::CannotReload(_)) if or_restart => {

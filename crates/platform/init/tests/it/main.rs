@@ -8,4 +8,5 @@ mod health;
 mod machine;
 mod mounting;
 mod runner;
+mod strict;
 mod supervised;

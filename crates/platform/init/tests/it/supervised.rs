@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use perigee_files::SearchPath;
 use perigee_init::control::{Client, Reply, Request, UnitStatus};
 use perigee_init::supervisor::{Settings, Supervisor};
+use perigee_init::system::SystemFiles;
 use perigee_units::machine::Verb;
 use perigee_units::unit::UnitName;
 
@@ -69,13 +70,17 @@ impl Supervised {
 fn a_supervisor() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let folder = Path::new(&folder);
+    let config = folder.join("system.conf");
+    if !config.exists() {
+        fs::write(&config, "").unwrap();
+    }
     let settings = Settings {
         search: SearchPath::new(vec![folder.to_owned()]),
         runtime: folder.join("run"),
         target: UnitName::parse("default.target").unwrap(),
         is_first: false,
         console: true,
-        system: Default::default(),
+        system: SystemFiles::File(config),
         log: None,
     };
     Supervisor::new(settings).unwrap().run().unwrap();

@@ -101,7 +101,7 @@ impl Restart {
             Outcome::Success => (Some(0), None),
             _ => (None, None),
         };
-        if matches!(outcome, Outcome::Skipped | Outcome::StartLimit | Outcome::Assert)
+        if matches!(outcome, Outcome::Skipped | Outcome::StartLimit | Outcome::Assert | Outcome::Refused)
             || self.never.contain(code, signal)
         {
             return false;

@@ -162,6 +162,8 @@ pub enum Outcome {
     Resources,
     /// What it asserts of the machine does not hold.
     Assert,
+    /// Its files say what cannot be done, or is not done where all of it must be.
+    Refused,
     /// It was started too often.
     StartLimit,
     /// It has started its unit too often.
@@ -183,6 +185,7 @@ impl fmt::Display for Outcome {
             Outcome::Protocol => f.write_str("protocol"),
             Outcome::Resources => f.write_str("resources"),
             Outcome::Assert => f.write_str("assert"),
+            Outcome::Refused => f.write_str("refused"),
             Outcome::StartLimit => f.write_str("start-limit"),
             Outcome::TriggerLimit => f.write_str("trigger-limit"),
         }

@@ -306,6 +306,7 @@ fn who_is_started_again_by_which_policy() {
         Outcome::Resources,
         Outcome::Skipped,
         Outcome::StartLimit,
+        Outcome::Refused,
     ];
     // The table of systemd.service(5); a check from outside counts as a watchdog does.
     for (policy, expected) in [
@@ -320,7 +321,7 @@ fn who_is_started_again_by_which_policy() {
         let restart = Restart { policy, ..Restart::default() };
         let found: String =
             outcomes.map(|outcome| if restart.wants(outcome) { '1' } else { '0' }).iter().collect();
-        assert_eq!(found, format!("{expected}00"), "{policy:?}");
+        assert_eq!(found, format!("{expected}000"), "{policy:?}");
     }
     let never = ExitStatuses { codes: vec![1], signals: vec![sig("KILL")] };
     let restart = Restart { policy: RestartPolicy::Always, never, ..Restart::default() };

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::directive::{self, Fate};
-use super::{Complaint, Host, Reason, Scope, UnitName, Value, syntax, whole};
+use super::{Complaint, Host, Level, Reason, Scope, UnitName, Value, syntax, whole};
 
 /// Settings of one unit are no more than this.
 const MOST_SETTINGS: usize = 20_000;
@@ -161,6 +161,17 @@ impl Unit {
         if self.complaints.len() < MOST_COMPLAINTS {
             self.complaints.push(complaint);
         }
+    }
+
+    /// Why it is not to be started: what it lacks, or, where it is to be carried out as it says or not at all, the first
+    /// thing that is not. Its own `Strict=` counts for more than what is set for all.
+    pub fn refusal(&self, strict: bool) -> Option<&Complaint> {
+        let strict = match self.last("X-Perigee", "Strict") {
+            Some(Value::Bool(own)) => *own,
+            _ => strict,
+        };
+        let impossible = self.complaints.iter().find(|complaint| complaint.level() == Level::Refused);
+        impossible.or_else(|| self.complaints.first().filter(|_| strict))
     }
 
     /// Every value of a directive, in order.
