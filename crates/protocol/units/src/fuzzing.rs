@@ -6,6 +6,7 @@ use crate::calendar::{Calendar, TimeZone};
 use crate::health::http::{Address, LONGEST_HEAD, status};
 use crate::notify::Message;
 use crate::system::System;
+use crate::tasks::{Fault, MOST_TASKS, Order, Said};
 use crate::unit::{Host, Source, Unit, UnitKind, UnitName, Value};
 
 /// A unit file of any kind, with a drop-in behind a line `%%%`: what is read has a line in its file, every
@@ -109,4 +110,25 @@ pub fn notify(data: &[u8]) {
     lines.extend(message.main_pid.map(|pid| format!("MAINPID={pid}")));
     lines.extend(message.descriptor_name.as_ref().map(|name| format!("FDNAME={name}")));
     assert_eq!(Message::parse(lines.join("\n").as_bytes()), message);
+}
+
+/// A packet about tasks, from either side: what was understood, written again, is understood as the same, and no task
+/// needs one that does not stand before it.
+pub fn tasks(data: &[u8]) {
+    if let Ok(order) = Order::parse(data) {
+        assert_eq!(Order::parse(&order.packet()), Ok(order));
+    }
+    let Ok(said) = Said::parse(data) else { return };
+    match said.packet() {
+        Ok(packet) => assert_eq!(Said::parse(&packet).as_ref(), Ok(&said)),
+        // A task without a description is written with an empty one.
+        Err(fault) => assert!(fault == Fault::Long && matches!(said, Said::Tasks(_)), "{said:?}"),
+    }
+    let Said::Tasks(tasks) = said else { return };
+    assert!(tasks.len() <= MOST_TASKS);
+    for (place, task) in tasks.iter().enumerate() {
+        crate::unit::UnitName::parse(&task.unit()).expect("the name of a unit");
+        assert!(task.needs.iter().all(|needed| tasks[..place].iter().any(|before| before.name == *needed)));
+        assert_eq!(task.spec().relations.len(), 2 * task.needs.len());
+    }
 }

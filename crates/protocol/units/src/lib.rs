@@ -3,8 +3,9 @@
 //!
 //! [`unit`] reads unit files, [`value`] has the values that stand in them, [`calendar`] the expressions of
 //! `OnCalendar=`; [`timer`] says when a timer elapses. [`machine`] is the supervisor: who starts before whom, and what
-//! follows on what. [`service`] is the life of one service within it, [`health`] how it is asked whether it does its work, [`notify`] what
-//! services say of themselves, [`system`] what is set for all of them.
+//! follows on what. [`service`] is the life of one service within it, [`health`] how it is asked whether it does its
+//! work, [`notify`] what services say of themselves, [`tasks`] what they say of units that are parts of them, [`system`]
+//! what is set for all of them.
 
 pub mod calendar;
 pub mod fuzzing;
@@ -13,6 +14,7 @@ pub mod machine;
 pub mod notify;
 pub mod service;
 pub mod system;
+pub mod tasks;
 pub mod timer;
 pub mod unit;
 pub mod value;

@@ -125,6 +125,8 @@ pub struct Attach<'a> {
     pub stderr: BorrowedFd<'a>,
     /// Descriptors from 3 on, with their names, as sd_listen_fds(3) has them.
     pub listen: &'a [(BorrowedFd<'a>, &'a str)],
+    /// A descriptor behind those, where it is told of the units that are parts of it ([`perigee_units::tasks`]).
+    pub tasks: Option<BorrowedFd<'a>>,
     /// Variables of this process alone. With `WATCHDOG_USEC` it gets `WATCHDOG_PID`.
     pub variables: &'a [(&'a str, String)],
     /// Its control group.

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 
 use perigee_process::{At, Errno, Launch, SpawnError, Step};
+use perigee_units::tasks;
 use perigee_units::unit::{Command, Privileges};
 
 use super::mounts::{self, View};
@@ -106,6 +107,9 @@ impl Prepared {
             variables.insert("LISTEN_FDS".to_owned(), names.len().to_string());
             variables.insert("LISTEN_FDNAMES".to_owned(), names.join(":"));
         }
+        if attach.tasks.is_some() {
+            variables.insert(tasks::VARIABLE.to_owned(), (3 + names.len()).to_string());
+        }
         settings.environment.finish(&mut variables);
         let arguments = command.substituted(|name| variables.get(name).map(String::as_str));
         let arguments = arguments.into_iter().map(text).collect::<Result<_, _>>()?;
@@ -128,6 +132,9 @@ impl Prepared {
         if variables.contains_key("WATCHDOG_USEC") {
             launch.pid_variable(c"WATCHDOG_PID".into());
         }
+        if attach.tasks.is_some() {
+            launch.pid_variable(text(tasks::PID_VARIABLE.to_owned())?);
+        }
         let terminal_notes = settings.streams.make_ready();
         let streams = settings.streams.open(attach)?;
         for fd in streams.descriptors() {
@@ -135,6 +142,9 @@ impl Prepared {
         }
         for (fd, _) in attach.listen {
             launch.descriptor(*fd);
+        }
+        if let Some(fd) = attach.tasks {
+            launch.descriptor(fd);
         }
         if let Some(folder) = attach.group.and_then(|group| group.clone_into.as_ref()) {
             launch.group(folder.as_fd());

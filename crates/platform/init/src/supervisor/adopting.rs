@@ -14,6 +14,7 @@ use perigee_units::service::{Ended, Phase, Type};
 use perigee_units::unit::UnitName;
 
 use super::processes::ended;
+use super::table::Work;
 use super::{Source, Supervisor, now};
 use crate::adopt::{Main, ProcessId, Record, Records, Taken, decide};
 
@@ -217,6 +218,7 @@ impl Supervisor {
 
     fn stranger_ended(&mut self, unit: UnitId, pid: u32, ended: Ended) {
         self.processes.remove(pid);
+        self.node_has_ended(unit, ended, false);
         if let Some(service) = self.table.service(unit) {
             service.life.ended(pid, ended, now());
             service.forget(pid);
@@ -228,6 +230,10 @@ impl Supervisor {
     pub(super) fn remember(&mut self, unit: UnitId) {
         self.publish_details(unit);
         let Some(records) = &mut self.estate.records else { return };
+        if matches!(self.table.get(unit).work, Work::Runner(_)) {
+            // What it is part of is found again, and brings it anew.
+            return;
+        }
         let name = self.machine.name(unit);
         let state = self.machine.state(unit);
         if state.is_down() {

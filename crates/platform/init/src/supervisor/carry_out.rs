@@ -5,6 +5,7 @@ use perigee_units::machine::{Effect, Event, Outcome, State, UnitId, Verb};
 use perigee_units::service::{Action, Phase};
 
 use super::mounts::Wish;
+use super::runner::Call;
 use super::table::Work;
 use super::{LULL, Supervisor, now};
 use perigee_files::condition;
@@ -29,9 +30,7 @@ impl Supervisor {
                 if let Some(service) = self.table.service(unit) {
                     service.life.kill(now());
                 }
-                if let Some((runner, name)) = self.runner(unit) {
-                    runner.kill(name);
-                }
+                self.call(unit, Call::Kill);
                 self.kill_helper(unit);
                 self.live(unit);
             }
@@ -41,8 +40,8 @@ impl Supervisor {
                     self.live(unit);
                 } else if matches!(self.table.get(unit).work, Work::Mount(_)) {
                     self.mount(unit, Wish::Reload);
-                } else if let Some((runner, name)) = self.runner(unit) {
-                    runner.reload(name);
+                } else if matches!(self.table.get(unit).work, Work::Runner(_)) {
+                    self.call(unit, Call::Reload);
                 } else {
                     self.machine.event(unit, Event::Reloaded(true), now());
                 }
@@ -122,11 +121,7 @@ impl Supervisor {
             Work::Timer => self.start_timer(unit),
             Work::Path(_) => self.start_paths(unit),
             Work::Mount(_) => self.mount(unit, Wish::Start),
-            Work::Runner(_) => {
-                if let Some((runner, name)) = self.runner(unit) {
-                    runner.start(name);
-                }
-            }
+            Work::Runner(_) => self.call(unit, Call::Start),
             Work::Broken(ref why) => {
                 let why = why.clone();
                 self.say_of(Some(unit), Priority::ERROR, &why);
@@ -149,11 +144,7 @@ impl Supervisor {
             Work::Timer => self.stop_timer(unit),
             Work::Path(_) => self.stop_paths(unit, Outcome::Success),
             Work::Mount(_) => self.mount(unit, Wish::Stop),
-            Work::Runner(_) => {
-                if let Some((runner, name)) = self.runner(unit) {
-                    runner.stop(name);
-                }
-            }
+            Work::Runner(_) => self.call(unit, Call::Stop),
             Work::Plain | Work::Broken(_) => {
                 self.machine.event(unit, Event::Ended(Outcome::Success), now());
             }

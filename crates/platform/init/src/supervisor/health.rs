@@ -114,7 +114,7 @@ impl Supervisor {
         }
         let asked = match &check.probe {
             Probe::Exec(command) => {
-                self.try_spawn(unit, None, command).map_err(|error| told(&error)).map(|made| {
+                self.try_spawn(unit, None, command, None).map_err(|error| told(&error)).map(|made| {
                     let pid = made.pid as u32;
                     self.processes.add(pid, unit);
                     Open::Process(number, pid)

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket, socketpair};
-use perigee_journal::{Id, Priority};
+use perigee_journal::{Id, Priority, Source};
 use perigee_process::epoll::{EpollEvent, EpollFlags};
 use perigee_process::{Launch, Step};
 use perigee_units::machine::UnitId;
+use perigee_units::tasks::ENDING;
 
-use super::{Source, Supervisor, now};
+use super::{Source as Waits, Supervisor, now};
 use perigee_log::{Client, Config, Event, StreamSpec, Told};
 
 /// Where the log process finds what it is told.
@@ -71,6 +72,15 @@ impl Log {
         Some([open(output)?, open(error)?])
     }
 
+    /// The way to the log of a task, which the service gets that carries it out.
+    pub(super) fn stream_of_task(&mut self, unit: &str, invocation: &str, console: bool) -> Option<OwnedFd> {
+        self.config.as_ref()?;
+        let mut spec = StreamSpec::new(unit, Source::Stderr);
+        spec.identifier = unit.trim_end_matches(ENDING).to_owned();
+        (spec.invocation, spec.console) = (invocation.parse().ok(), console);
+        self.client.stream(spec).ok().map(|(_, fd)| fd)
+    }
+
     /// A log process: one that an earlier supervisor has left, or a new one.
     fn socket(&self) -> Option<OwnedFd> {
         let config = self.config.as_ref()?;
@@ -115,7 +125,7 @@ impl Supervisor {
             self.log.again = self.log.config.as_ref().map(|_| now() + AGAIN);
             return;
         };
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, Source::Log.token());
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, Waits::Log.token());
         if self.epoll.add(&socket, event).is_ok() {
             self.log.client.connect(socket);
         }
@@ -141,7 +151,7 @@ impl Supervisor {
         }
         self.log.asks_for_room = wants;
         let room = if wants { EpollFlags::EPOLLOUT } else { EpollFlags::empty() };
-        let mut event = EpollEvent::new(EpollFlags::EPOLLIN | room, Source::Log.token());
+        let mut event = EpollEvent::new(EpollFlags::EPOLLIN | room, Waits::Log.token());
         if let Some(socket) = self.log.client.socket() {
             let _ = self.epoll.modify(socket, &mut event);
         }

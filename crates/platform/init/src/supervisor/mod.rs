@@ -5,6 +5,7 @@
 //! out what they ask for, until nothing is left to do; then it sleeps until the next event or the next time-out.
 
 mod adopting;
+mod allowance;
 mod bus;
 mod carry_out;
 mod clock;
@@ -14,6 +15,7 @@ mod handover;
 mod health;
 mod logging;
 mod mounts;
+mod node;
 mod notify;
 mod processes;
 mod publish;
@@ -54,6 +56,7 @@ use connections::Connections;
 use groups::Slices;
 use handover::Handover;
 use logging::Log;
+use node::Node;
 use notify::NotifySocket;
 use processes::Processes;
 use publish::Publishing;
@@ -127,6 +130,8 @@ enum Source {
     Runner(u16),
     /// A connection by which a service is asked whether it does its work, by the place of the unit in the table.
     Health(u32),
+    /// The socket of a service that brings tasks, by the place of the unit in the table.
+    Node(u32),
     /// The main process of a service that was taken up, by the place of the unit in the table.
     Adopted(u32),
     /// A socket of a unit: its place in the table, and among the sockets of the unit.
@@ -161,6 +166,8 @@ pub struct Supervisor {
     connections: Connections,
     /// Who carries out units that are no processes.
     brigades: Vec<Brigade>,
+    /// Services that bring tasks.
+    nodes: BTreeMap<UnitId, Node>,
     timers: Timers,
     log: Log,
     bus: Bus,
@@ -242,6 +249,7 @@ impl Supervisor {
             bus: Bus::default(),
             log: Log::new(settings.log.clone()),
             brigades: Vec::new(),
+            nodes: BTreeMap::new(),
             host: perigee_files::host(),
             world: World::here(),
             machine: Machine::new(Vec::new()),
@@ -330,6 +338,7 @@ impl Supervisor {
             Source::Clock(index) => self.take_in_clock(index),
             Source::Runner(index) => self.take_in_reports(index),
             Source::Health(unit) => self.take_in_health(unit),
+            Source::Node(unit) => self.take_in_node(unit),
             Source::Adopted(unit) => self.take_in_adopted(unit),
             Source::Port(unit, index) => self.take_in_port(unit, index),
         }
@@ -366,6 +375,7 @@ impl Supervisor {
         self.tend_health(at);
         self.look_at_emptying();
         self.tend_log();
+        self.tend_nodes();
         self.open_bus();
         self.seek();
         self.start_idle();
@@ -384,6 +394,7 @@ impl Supervisor {
             self.machine.timeout(),
             self.table.timeout(),
             self.log.timeout(),
+            self.nodes_timeout(),
             self.idle.values().min().copied(),
             polls.then(|| at + POLL),
             self.stopping.as_ref().and_then(Stopping::timeout),
@@ -413,6 +424,7 @@ impl Source {
             Source::Runner(index) => 5 << 48 | u64::from(index),
             Source::Adopted(unit) => 6 << 48 | u64::from(unit),
             Source::Health(unit) => 7 << 48 | u64::from(unit),
+            Source::Node(unit) => 8 << 48 | u64::from(unit),
             Source::Port(unit, index) => 3 << 48 | u64::from(index) << 32 | u64::from(unit),
         }
     }
@@ -432,6 +444,7 @@ impl Source {
             (5, index) => Source::Runner(index as u16),
             (6, unit) => Source::Adopted(unit),
             (7, unit) => Source::Health(unit),
+            (8, unit) => Source::Node(unit),
             (3, unit) => Source::Port(unit, (token >> 32) as u16),
             _ => return None,
         })

@@ -69,8 +69,16 @@ impl Supervisor {
                 self.processes.orphans += 1;
                 continue;
             };
+            let (mut short, mut main) = (false, false);
             if let Some(service) = self.table.service(unit) {
-                if service.was_out_of_memory(exit) {
+                (short, main) = (service.was_out_of_memory(exit), service.life.main() == Some(pid));
+            }
+            if main {
+                // Its tasks end before it does.
+                self.node_has_ended(unit, ended(exit), short);
+            }
+            if let Some(service) = self.table.service(unit) {
+                if short {
                     service.life.out_of_memory(now());
                 }
                 service.life.ended(pid, ended(exit), now());

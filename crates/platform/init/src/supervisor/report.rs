@@ -70,9 +70,7 @@ impl Supervisor {
                 Phase::Listening => "listening".to_owned(),
                 Phase::Running => "running".to_owned(),
             },
-            Work::Runner(work) => {
-                self.brigades.get(usize::from(work.brigade)).map_or("dead", |of| of.word(state)).to_owned()
-            }
+            Work::Runner(work) => self.word_of(work, state).to_owned(),
             Work::Timer => self.timers.get(&loaded.unit.name).map_or("dead", timer_words).to_owned(),
             Work::Path(paths) => match paths.phase() {
                 path::Phase::Dead => "dead".to_owned(),

@@ -11,7 +11,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use perigee_process::epoll::{EpollEvent, EpollFlags};
 use perigee_units::machine::{Event, Outcome, Spec, State, UnitId};
-use perigee_units::unit::{Source as Text, Unit, UnitKind, UnitName};
+use perigee_units::unit::{Host, Source as Text, Unit, UnitKind, UnitName};
+use perigee_units::value::ValueError;
 
 use super::table::{Loaded, Work};
 use super::{BeginError, Ending, Source, Supervisor, now};
@@ -35,14 +36,18 @@ pub trait Runner: Send {
 
     /// What it is doing, in a word of its kind.
     fn word(&self, state: State) -> &'static str {
-        match state {
-            State::Inactive => "dead",
-            State::Activating => "starting",
-            State::Active => "running",
-            State::Reloading => "reloading",
-            State::Deactivating => "draining",
-            State::Failed => "failed",
-        }
+        word(state)
+    }
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Inactive => "dead",
+        State::Activating => "starting",
+        State::Active => "running",
+        State::Reloading => "reloading",
+        State::Deactivating => "draining",
+        State::Failed => "failed",
     }
 }
 
@@ -104,19 +109,31 @@ pub(super) struct Brigade {
     wake: Arc<EventFd>,
 }
 
-/// A unit of a runner.
+/// Who carries a unit out that is no process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// A runner in this program.
+    Brigade(u16),
+    /// A service that has brought it.
+    Node(UnitId),
+}
+
+/// What is to become of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Start,
+    Stop,
+    Kill,
+    Reload,
+}
+
+/// A unit that is no process of the supervisor's.
 #[derive(Debug)]
 pub(super) struct RunnerWork {
     /// Whose it is.
-    pub(super) brigade: u16,
+    pub(super) whose: Whose,
     /// How it is, in its own words.
     pub(super) status: String,
-}
-
-impl Brigade {
-    pub(super) fn word(&self, state: State) -> &'static str {
-        self.runner.word(state)
-    }
 }
 
 impl AsFd for Brigade {
@@ -146,11 +163,7 @@ impl Supervisor {
         let mut loaded = Vec::with_capacity(units.len());
         for Brought { spec, description } in units {
             let wrong = |error| system(std::io::Error::new(std::io::ErrorKind::InvalidInput, error));
-            let name = UnitName::parse(&spec.name).map_err(wrong)?;
-            let text = format!("[Unit]\nDescription={}\n", description.replace(['\n', '%'], " "));
-            let text = Text { path: "(part of the program)".into(), text: text.into_bytes() };
-            let mut unit = Unit::read(name, &[text], &self.host);
-            unit.files.clear();
+            let unit = declared(&spec.name, &description, &self.host).map_err(wrong)?;
             loaded.push((spec, unit));
         }
         self.take_in_brought(loaded, brigade);
@@ -165,9 +178,9 @@ impl Supervisor {
         for (spec, unit) in new.collect::<Vec<_>>() {
             let work = match unit.name.kind() {
                 UnitKind::Target => Work::Plain,
-                _ => Work::Runner(RunnerWork { brigade, status: String::new() }),
+                _ => Work::Runner(RunnerWork { whose: Whose::Brigade(brigade), status: String::new() }),
             };
-            let loaded = Loaded { unit, work, notes: Vec::new(), passing: false, began: None, ready: None };
+            let loaded = Loaded::new(unit, work);
             self.machine.load(vec![spec]);
             // Of two with the same name the first one counts.
             let id = self.machine.units().last().filter(|id| id.index() == self.table.len());
@@ -177,11 +190,31 @@ impl Supervisor {
         }
     }
 
-    /// The runner of a unit, with its name; none for units of other kinds.
-    pub(super) fn runner(&mut self, unit: UnitId) -> Option<(&mut dyn Runner, &str)> {
-        let Work::Runner(work) = &self.table.get(unit).work else { return None };
-        let brigade = self.brigades.get_mut(usize::from(work.brigade))?;
-        Some((&mut *brigade.runner, self.machine.name(unit)))
+    /// Something is to become of a unit that is no process; of others nothing does here.
+    pub(super) fn call(&mut self, unit: UnitId, call: Call) {
+        let Work::Runner(work) = &self.table.get(unit).work else { return };
+        let brigade = match work.whose {
+            Whose::Brigade(brigade) => brigade,
+            Whose::Node(service) => return self.call_node(service, unit, call),
+        };
+        let Some(brigade) = self.brigades.get_mut(usize::from(brigade)) else { return };
+        let (runner, name) = (&mut brigade.runner, self.machine.name(unit));
+        match call {
+            Call::Start => runner.start(name),
+            Call::Stop => runner.stop(name),
+            Call::Kill => runner.kill(name),
+            Call::Reload => runner.reload(name),
+        }
+    }
+
+    /// What such a unit is doing, in the word of who carries it out.
+    pub(super) fn word_of(&self, work: &RunnerWork, state: State) -> &'static str {
+        match work.whose {
+            Whose::Brigade(brigade) => {
+                self.brigades.get(usize::from(brigade)).map_or("dead", |of| of.runner.word(state))
+            }
+            Whose::Node(_) => word(state),
+        }
     }
 
     /// Takes in what a runner has reported.
@@ -217,12 +250,16 @@ impl Supervisor {
     /// A unit by name, if this runner brought it.
     fn unit_of(&self, name: &str, brigade: u16) -> Option<UnitId> {
         let unit = self.table.find(name)?;
-        matches!(&self.table.get(unit).work, Work::Runner(work) if work.brigade == brigade).then_some(unit)
+        self.is_of_brigade(unit, brigade).then_some(unit)
+    }
+
+    fn is_of_brigade(&self, unit: UnitId, brigade: u16) -> bool {
+        matches!(&self.table.get(unit).work, Work::Runner(work) if work.whose == Whose::Brigade(brigade))
     }
 
     fn runner_has_gone(&mut self, brigade: u16) {
         for unit in self.machine.units() {
-            if matches!(&self.table.get(unit).work, Work::Runner(work) if work.brigade == brigade) {
+            if self.is_of_brigade(unit, brigade) {
                 self.machine.event(unit, Event::Ended(Outcome::Resources), now());
             }
         }
@@ -235,4 +272,14 @@ impl Supervisor {
             _ => super::tell(line),
         }
     }
+}
+
+/// A unit without a file.
+pub(super) fn declared(name: &str, description: &str, host: &Host) -> Result<Unit, ValueError> {
+    let name = UnitName::parse(name)?;
+    let text = format!("[Unit]\nDescription={}\n", description.replace(['\n', '%', '\\'], " "));
+    let text = Text { path: "(part of the program)".into(), text: text.into_bytes() };
+    let mut unit = Unit::read(name, &[text], host);
+    unit.files.clear();
+    Ok(unit)
 }

@@ -13,7 +13,7 @@ use perigee_process::pidfd;
 use perigee_process::wait::Exit;
 use perigee_units::health::Health;
 use perigee_units::machine::{Event, Outcome, State, UnitId, Verb};
-use perigee_units::service::{Exec, Life, Phase, Role, Service, Type};
+use perigee_units::service::{Ended, Exec, Life, Phase, Role, Service, Type};
 use perigee_units::unit::{Command, Unit, Value};
 use perigee_units::value::Signal;
 
@@ -180,11 +180,12 @@ impl Supervisor {
     }
 
     fn make_process(&mut self, unit: UnitId, role: Role, exec: Exec, place: usize) {
+        let tasks = (exec == Exec::Start).then(|| self.open_node(unit)).flatten();
         let service = self.table.service_ref(unit).map(|service| service.life.service().clone());
         // The unit may have been read anew since its list was begun.
         let command = service.as_ref().and_then(|service| service.commands(exec).get(place));
         let spawned = match command {
-            Some(command) => self.try_spawn(unit, Some(exec), command),
+            Some(command) => self.try_spawn(unit, Some(exec), command, tasks.as_ref().map(AsFd::as_fd)),
             None => Err(ExecError::Gone),
         };
         match spawned {
@@ -200,6 +201,7 @@ impl Supervisor {
             Err(error) => {
                 self.say_of(Some(unit), Priority::ERROR, &told(&error));
                 let status = error.status();
+                self.node_has_ended(unit, Ended::Exit(status), false);
                 self.table.get_mut(unit).note(told(&error));
                 if let Some(service) = self.table.service(unit) {
                     service.life.not_spawned(role, status, now());
@@ -214,6 +216,7 @@ impl Supervisor {
         unit: UnitId,
         exec: Option<Exec>,
         command: &Command,
+        tasks: Option<BorrowedFd<'_>>,
     ) -> Result<Spawned, ExecError> {
         let exec = exec.filter(|exec| *exec == Exec::Start);
         let sockets = self.sockets_of(unit);
@@ -264,6 +267,7 @@ impl Supervisor {
             stdout,
             stderr,
             listen: &listen,
+            tasks,
             variables: &variables,
             group: group.as_ref(),
         };

@@ -111,6 +111,20 @@ impl Table {
         self.units.push(loaded);
     }
 
+    /// Takes in a unit, in the place of the one that was there if there was one.
+    pub(super) fn put(&mut self, id: UnitId, loaded: Loaded) {
+        if id.index() == self.units.len() {
+            return self.add(id, loaded);
+        }
+        self.names.insert(loaded.unit.name.to_string(), id);
+        self.units[id.index()] = loaded;
+    }
+
+    /// No name leads to this unit any more.
+    pub(super) fn forget(&mut self, unit: UnitId) {
+        self.names.retain(|_, other| *other != unit);
+    }
+
     /// The unit that a name leads to, if it is loaded.
     pub(super) fn find(&self, name: &str) -> Option<UnitId> {
         self.names.get(name).copied()
@@ -161,6 +175,11 @@ impl Table {
 }
 
 impl Loaded {
+    /// A unit that was not started yet.
+    pub(super) fn new(unit: Unit, work: Work) -> Loaded {
+        Loaded { unit, work, notes: Vec::new(), passing: false, began: None, ready: None }
+    }
+
     /// Something to know about this run.
     pub(super) fn note(&mut self, text: String) {
         if self.notes.len() < MOST_NOTES && !self.notes.contains(&text) {
@@ -214,8 +233,7 @@ impl Supervisor {
                 if loaded.unit.name != unit.name {
                     // The place of a unit that has passed.
                     let work = work(&unit, service);
-                    *loaded =
-                        Loaded { unit, work, notes: Vec::new(), passing: false, began: None, ready: None };
+                    *loaded = Loaded::new(unit, work);
                     continue;
                 }
                 if down
@@ -232,9 +250,7 @@ impl Supervisor {
                 loaded.unit = unit;
             } else {
                 let work = work(&unit, service);
-                let loaded =
-                    Loaded { unit, work, notes: Vec::new(), passing: false, began: None, ready: None };
-                self.table.add(id, loaded);
+                self.table.add(id, Loaded::new(unit, work));
             }
         }
         Ok(())
@@ -248,7 +264,7 @@ impl Supervisor {
         {
             let before = self.machine.name(place).to_owned();
             if self.machine.rename(place, name.as_str()) {
-                self.table.names.retain(|_, unit| *unit != place);
+                self.table.forget(place);
                 self.unpublish(&before);
             }
         }

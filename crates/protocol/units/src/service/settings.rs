@@ -172,6 +172,8 @@ pub struct Service {
     pub descriptor_store: usize,
     /// `[X-HealthCheck]`.
     pub health: Option<Box<HealthCheck>>,
+    /// `Tasks=` in the section `X-Perigee`: it brings units that are parts of it ([`crate::tasks`]).
+    pub tasks: bool,
 }
 
 impl Default for Service {
@@ -283,6 +285,7 @@ impl Service {
                 _ => 0,
             },
             health: HealthCheck::read(unit).map(Box::new),
+            tasks: unit.last("X-Perigee", "Tasks") == Some(&Value::Bool(true)),
         }
     }
 

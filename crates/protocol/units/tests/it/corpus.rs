@@ -9,6 +9,7 @@ fn corpora_hold_what_must_hold() {
     replay("units_calendar", fuzzing::calendar);
     replay("units_notify", fuzzing::notify);
     replay("units_health", fuzzing::health_answer);
+    replay("units_tasks", fuzzing::tasks);
 }
 
 #[test]
@@ -24,6 +25,7 @@ fn damaged_calendar_expressions() {
 #[test]
 fn damaged_notifications() {
     damage("units_notify", fuzzing::notify);
+    damage("units_tasks", fuzzing::tasks);
 }
 
 #[test]

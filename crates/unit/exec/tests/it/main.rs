@@ -57,7 +57,8 @@ pub(crate) fn run_as(
     let (mut read, write) = std::io::pipe().unwrap();
     let null = File::open("/dev/null").unwrap();
     let (stdin, output) = (null.as_fd(), write.as_fd());
-    let attach = Attach { stdin, stdout: output, stderr: output, listen: &[], variables, group: None };
+    let attach =
+        Attach { stdin, stdout: output, stderr: output, listen: &[], tasks: None, variables, group: None };
     let spawned = prepared.spawn(command, &attach)?;
     drop(write);
     let mut printed = String::new();

@@ -110,7 +110,15 @@ fn a_run_is_taken_over() {
     let spawned = |context: &perigee_exec::Context| {
         let null = std::fs::File::options().read(true).write(true).open("/dev/null").unwrap();
         let fd = std::os::fd::AsFd::as_fd(&null);
-        let attach = Attach { stdin: fd, stdout: fd, stderr: fd, listen: &[], variables: &[], group: None };
+        let attach = Attach {
+            stdin: fd,
+            stdout: fd,
+            stderr: fd,
+            listen: &[],
+            tasks: None,
+            variables: &[],
+            group: None,
+        };
         let prepared = context.prepare().unwrap();
         prepared.spawn(&shell("exec sleep 100", Privileges::Unit), &attach).unwrap()
     };

@@ -18,5 +18,5 @@ pub(super) const HEALTH_CHECK: &[Directive] = &[
     row("OnUnhealthy", Choice(&["fail", "show"]), CarriedOut),
 ];
 
-/// What is said of any unit.
-pub(super) const PERIGEE: &[Directive] = &[row("Strict", Bool, CarriedOut)];
+/// What is said of any unit; `Tasks` of services.
+pub(super) const PERIGEE: &[Directive] = &[row("Strict", Bool, CarriedOut), row("Tasks", Bool, CarriedOut)];
