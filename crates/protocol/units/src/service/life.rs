@@ -367,7 +367,7 @@ impl Life {
             self.actions.push_back(Action::Report(Event::Reloaded(self.reloaded)));
         }
         if message.stopping && matches!(self.phase, Phase::Running | Phase::Reload) {
-            self.stop_by_itself();
+            self.stop_by_notice();
         }
         if let Some(length) = message.watchdog_interval {
             self.watchdog = Some(length).filter(|length| !length.is_zero());

@@ -48,6 +48,13 @@ impl Life {
         }
     }
 
+    /// It has said that it goes down, which is as good as having been asked to: a signal could end it at once.
+    pub(super) fn stop_by_notice(&mut self) {
+        self.enter(Phase::StopSigterm);
+        self.begin(self.service.stop_timeout);
+        self.await_end();
+    }
+
     /// The watchdog bites.
     pub(super) fn bite(&mut self) {
         self.watchdog_at = None;
