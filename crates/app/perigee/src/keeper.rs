@@ -1,18 +1,24 @@
-//! Keeps what the station's parts say, beside standard error: as records of their units, in `run/log` of the state
-//! directory, where the page and `perigee ctl logs --folder` read them.
+//! Keeps what the station's parts say as records of their units: beside standard error, in `run/log` of the state
+//! directory, where the page and `perigee ctl logs --folder` read them. A supervisor that takes the parts of the station
+//! gives each a way to its own log; what they say goes there and nowhere else.
 //!
 //! Whoever says something never waits: lines go to a thread through a bounded channel, and those for which there is no
 //! room are counted and told of.
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use perigee_journal::{Journal, Now, Priority, Record, Settings, Source};
 use perigee_part::logging::Said;
+use perigee_units::tasks::ENDING;
 
 /// Lines that wait for the disk.
 const MOST_WAITING: usize = 4096;
@@ -23,7 +29,7 @@ const STATION: &str = "station.target";
 
 /// A line, or the end.
 enum Line {
-    Said { unit: String, priority: Priority, text: String },
+    Said { part: Option<String>, priority: Priority, text: String },
     End,
 }
 
@@ -32,7 +38,11 @@ enum Line {
 pub(crate) struct Keeper {
     sender: SyncSender<Line>,
     lost: Arc<AtomicU64>,
+    logs: Logs,
 }
+
+/// The logs of parts that the supervisor keeps, by the names of the parts.
+type Logs = Arc<Mutex<BTreeMap<String, File>>>;
 
 /// What is kept until there is somewhere to keep it.
 pub(crate) struct Waiting(Receiver<Line>);
@@ -46,25 +56,38 @@ pub(crate) struct Keeping {
 impl Keeper {
     pub(crate) fn new() -> (Keeper, Waiting) {
         let (sender, receiver) = sync_channel(MOST_WAITING);
-        (Keeper { sender, lost: Arc::default() }, Waiting(receiver))
+        (Keeper { sender, lost: Arc::default(), logs: Logs::default() }, Waiting(receiver))
     }
 
     /// Takes what was said, by the part it is about, else by that which says it.
     pub(crate) fn take(&self, said: &Said<'_>) {
         let part = said.part.unwrap_or(said.target);
-        let unit = if crate::up::is_part(part) { format!("{part}.task") } else { STATION.to_owned() };
-        let line = Line::Said { unit, priority: Priority::new(said.priority), text: said.text.to_owned() };
+        let part = Some(part.to_owned()).filter(|part| crate::up::is_part(part));
+        let line = Line::Said { part, priority: Priority::new(said.priority), text: said.text.to_owned() };
         if self.sender.try_send(line).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Writes to this folder from now on.
-    pub(crate) fn begin(&self, waiting: Waiting, folder: PathBuf) -> std::io::Result<Keeping> {
+    /// Writes the lines of this part there from now on.
+    pub(crate) fn write_to(&self, part: &str, log: OwnedFd) {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner).insert(part.to_owned(), log.into());
+    }
+
+    /// Whether what `target` says goes to a log of its own.
+    pub(crate) fn has_log(&self, target: &str) -> bool {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner).contains_key(target)
+    }
+
+    /// Writes from now on: to this folder, or where there is none to the logs of the parts alone.
+    pub(crate) fn begin(&self, waiting: Waiting, folder: Option<PathBuf>) -> std::io::Result<Keeping> {
         let keeper = self.clone();
-        let lost = Arc::clone(&self.lost);
+        let (lost, logs) = (Arc::clone(&self.lost), Arc::clone(&self.logs));
         let thread = std::thread::Builder::new().name("log".to_owned());
-        let thread = thread.spawn(move || write(&waiting.0, &lost, folder))?;
+        let thread = thread.spawn(move || match folder {
+            Some(folder) => write(&waiting.0, &lost, folder),
+            None => pass_on(&waiting.0, &lost, &logs),
+        })?;
         Ok(Keeping { keeper, thread })
     }
 }
@@ -100,7 +123,8 @@ fn write(lines: &Receiver<Line>, lost: &AtomicU64, folder: PathBuf) {
         let mut ends = false;
         for line in std::iter::once(first).chain(lines.try_iter()) {
             match line {
-                Line::Said { unit, priority, text } => {
+                Line::Said { part, priority, text } => {
+                    let unit = part.map_or_else(|| STATION.to_owned(), |part| format!("{part}{ENDING}"));
                     let record = Record::new(&unit, Source::Stderr, priority, text.as_bytes());
                     journal.write(stamped(record, now));
                 }
@@ -116,6 +140,25 @@ fn write(lines: &Receiver<Line>, lost: &AtomicU64, folder: PathBuf) {
         journal.flush(now);
         if ends {
             return journal.close(Now::read());
+        }
+    }
+}
+
+/// Passes lines on to the logs of their parts. What has none is on standard error already.
+fn pass_on(lines: &Receiver<Line>, lost: &AtomicU64, logs: &Mutex<BTreeMap<String, File>>) {
+    for line in lines {
+        let Line::Said { part, priority, text } = line else { return };
+        let missed = lost.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            eprintln!("<4>{missed} lines were lost: they came faster than they could be written");
+        }
+        let Some(part) = part else { continue };
+        let log = logs.lock().unwrap_or_else(PoisonError::into_inner).get(&part).map(File::try_clone);
+        let Some(Ok(mut log)) = log else { continue };
+        let lines: String = text.lines().map(|line| format!("<{}>{line}\n", u8::from(priority))).collect();
+        // A log that takes nothing any more is one that its supervisor has lost.
+        if log.write_all(lines.as_bytes()).is_err() {
+            logs.lock().unwrap_or_else(PoisonError::into_inner).remove(&part);
         }
     }
 }

@@ -18,12 +18,13 @@ use perigee_link::{Kind, LinkConfig, Parameters};
 use perigee_part::http::Listeners;
 use perigee_part::metrics::Registry;
 use perigee_part::{Node, PartError, Services, logging, node};
+use perigee_units::tasks::ENDING;
 
 use crate::assets;
 use crate::configuration::{Configuration, Sources};
 use crate::keeper::Keeper;
 use crate::notify;
-use crate::parts::Supervised;
+use crate::parts::{Above, Supervised};
 
 #[derive(Args)]
 pub(crate) struct UpArguments {
@@ -146,15 +147,23 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
 /// Builds the station, runs it until a signal, and drains it.
 fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Result<ExitCode> {
     let (configuration, _) = sources.read()?;
+    let above = Above::inherited()?;
     let (keeper, waiting) = Keeper::new();
-    let ear = keeper.clone();
-    logging::start(&configuration.log, move |said| ear.take(said)).context("starting the log")?;
+    let (ear, known) = (keeper.clone(), keeper.clone());
+    let start =
+        logging::start(&configuration.log, move |target| known.has_log(target), move |said| ear.take(said));
+    start.context("starting the log")?;
     let state = configuration.node.state.clone();
     let runtime_folder = state.join(RUN);
-    let supervisors = Supervisors { station: Some(runtime_folder.clone()), machine: notify::supervisor() };
+    // Where a supervisor takes the parts, there is only that one.
+    let own_folder = above.is_none().then(|| runtime_folder.clone());
+    let machine = notify::supervisor();
+    let supervisors = Supervisors { station: own_folder.clone(), machine, parts: part_units() };
     let access = Access::open(&state, &configuration.access)?;
     let _only_node = lock(&state)?;
-    let keeping = keeper.begin(waiting, runtime_folder.join("log")).context("starting to keep the log")?;
+    let keeping = keeper
+        .begin(waiting, own_folder.map(|folder| folder.join("log")))
+        .context("starting to keep the log")?;
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     let _entered = runtime.enter();
 
@@ -176,7 +185,13 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
         return Err(error.into());
     }
     let (orders, received) = node::orders();
-    let supervised = Supervised::begin(&node.parts(), describe, orders, &runtime_folder)?;
+    let parts = node.parts();
+    let is_above = above.is_some();
+    let supervised = Supervised::begin(above, &parts, describe, orders, &runtime_folder, &keeper)?;
+    if is_above {
+        // The parts come after this service, as units of their own: they start when it is there.
+        notify::ready("its parts are started");
+    }
     let address = services.http.local_address(listen);
     let readiness = node.readiness();
     let announced = async move {
@@ -220,6 +235,12 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
         return Ok(ExitCode::SUCCESS);
     }
     Err(anyhow!("did not finish in time: {}", ended.late.join(", ")))
+}
+
+/// The units of all parts that there can be.
+fn part_units() -> Vec<String> {
+    let names = PartName::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    names.map(|name| format!("{}{ENDING}", name.get_name())).collect()
 }
 
 /// Whether there is a part of this name.

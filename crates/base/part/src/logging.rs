@@ -12,6 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
@@ -83,17 +84,20 @@ pub struct Said<'a> {
     pub text: &'a str,
 }
 
-/// Starts logging for the whole process, panics included; `keep` is shown every line too, and must not wait. Fails
-/// where logging was started before.
-pub fn start(config: &Config, keep: impl Fn(&Said<'_>) + Send + Sync + 'static) -> Result<(), TryInitError> {
+/// Starts logging for the whole process, panics included; `keep` is shown every line too, and must not wait. What a
+/// target says that goes `elsewhere` is shown to `keep` alone. Fails where logging was started before.
+pub fn start(
+    config: &Config,
+    elsewhere: impl Fn(&str) -> bool + Send + Sync + 'static,
+    keep: impl Fn(&Said<'_>) + Send + Sync + 'static,
+) -> Result<(), TryInitError> {
     let targets = config.targets.iter().map(|(target, level)| (target, LevelFilter::from(*level)));
     let filter = Targets::new().with_default(LevelFilter::from(config.level)).with_targets(targets);
+    let writer = std::io::stderr.with_filter(move |about| !elsewhere(about.target()));
     let lines = match config.format {
-        Format::Logfmt => {
-            tracing_logfmt::builder().with_span_path(false).layer().with_writer(std::io::stderr).boxed()
-        }
+        Format::Logfmt => tracing_logfmt::builder().with_span_path(false).layer().with_writer(writer).boxed(),
         Format::Json => {
-            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed()
+            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer).boxed()
         }
     };
     let kept = Keep(keep).with_filter(filter.clone());

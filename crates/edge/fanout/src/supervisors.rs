@@ -18,10 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The supervisors, by their folders of run-time files.
 #[derive(Clone, Debug, Default)]
 pub struct Supervisors {
-    /// That of the station's parts.
+    /// That of the station's parts; none if they are units of the machine's.
     pub station: Option<PathBuf>,
     /// That of the machine.
     pub machine: Option<PathBuf>,
+    /// The units of the station's parts: whoever has them, they are the station's.
+    pub parts: Vec<String>,
 }
 
 /// Which of them.
@@ -49,20 +51,27 @@ impl Supervisors {
         station.into_iter().chain(machine).collect()
     }
 
-    /// The one that has a unit: tasks and their target are the station's.
-    pub(crate) fn of(&self, unit: &str) -> Option<(Which, &Path)> {
-        let own = unit.ends_with(".task") || unit == "station.target";
-        let which = if own { Which::Station } else { Which::Machine };
-        self.all().into_iter().find(|(one, _)| *one == which)
+    /// Whose a unit is that this supervisor has.
+    pub(crate) fn whose(&self, unit: &str, at: Which) -> Which {
+        let own = self.station.is_none() && self.parts.iter().any(|part| part == unit);
+        if own { Which::Station } else { at }
     }
-}
 
-/// Where a supervisor keeps what its units print: that of a machine beside the others' logs, or at its run-time files.
-pub(crate) fn log_folders(which: Which, runtime: &Path) -> Vec<PathBuf> {
-    let own = runtime.join("log");
-    match which {
-        Which::Station => vec![own],
-        Which::Machine => vec![PathBuf::from("/var/log/perigee"), own],
+    /// Whose a unit is, and the supervisor that has it: tasks and their target are the station's, where that has a
+    /// supervisor of its own.
+    pub(crate) fn of(&self, unit: &str) -> Option<(Which, &Path)> {
+        let own = self.station.is_some() && (unit.ends_with(".task") || unit == "station.target");
+        let at = if own { Which::Station } else { Which::Machine };
+        let (_, runtime) = self.all().into_iter().find(|(one, _)| *one == at)?;
+        Some((self.whose(unit, at), runtime))
+    }
+
+    /// Where it is kept what a unit prints: that of a machine beside the others' logs, or at its run-time files.
+    pub(crate) fn logs_of(&self, unit: &str) -> Option<Vec<PathBuf>> {
+        let (_, runtime) = self.of(unit)?;
+        let own = runtime.join("log");
+        let of_machine = self.machine.as_deref() == Some(runtime);
+        Some(if of_machine { vec![PathBuf::from("/var/log/perigee"), own] } else { vec![own] })
     }
 }
 

@@ -7,9 +7,9 @@ use perigee_init::control::{Client, Reply, Request};
 use perigee_part::metrics::Registry;
 use perigee_part::node::{AdminConfig, Ended, PartStatus, Phase, Wire, orders};
 use perigee_part::{Node, Part, Running, Services, http};
-use perigee_units::machine::{Effect, Machine, Verb};
+use perigee_units::machine::{Effect, Event, Machine, Outcome, Verb};
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::*;
 
@@ -108,7 +108,9 @@ async fn run_until(
 ) -> Ended {
     let folder = tempfile::tempdir().expect("a folder");
     let (orders, received) = orders();
-    let begun = Supervised::begin(&node.parts(), |part| format!("the {part}"), orders, folder.path());
+    let (keeper, _waiting) = Keeper::new();
+    let describe = |part: &str| format!("the {part}");
+    let begun = Supervised::begin(None, &node.parts(), describe, orders, folder.path(), &keeper);
     let supervised = begun.expect("a supervisor");
     let (stop, stopped) = oneshot::channel::<()>();
     let readiness = node.readiness();
@@ -211,8 +213,8 @@ async fn a_part_that_is_stopped_by_request_stays_away_until_it_is_started() {
 /// What the machine makes of a part that falls as soon as it runs, in ten minutes.
 #[test]
 fn waits_double_up_to_a_bound() {
-    let parts = [("unlucky".to_owned(), Vec::new())];
-    let mut machine = Machine::new(units(&parts, str::to_owned).into_iter().map(|unit| unit.spec).collect());
+    let tasks = [Task::new("unlucky", &[], "unlucky")];
+    let mut machine = Machine::new(own::units(&tasks).into_iter().map(|unit| unit.spec).collect());
     let unit = machine.unit("unlucky.task").expect("a unit");
     machine.request(Verb::Start, unit, Duration::ZERO).expect("it starts");
     let (mut at, mut starts, mut waits) = (Duration::ZERO, 0, Vec::new());

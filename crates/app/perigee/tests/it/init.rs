@@ -15,13 +15,13 @@ use perigee_units::machine::{JobOutcome, State, Verb};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A supervisor that runs, and its folder.
-struct Init {
+pub(crate) struct Init {
     folder: tempfile::TempDir,
     process: Child,
 }
 
 /// Whether namespaces can be made here; else the test says that it was left out.
-fn may_run(test: &str) -> bool {
+pub(crate) fn may_run(test: &str) -> bool {
     let made = Command::new("unshare").args(["--pid", "--fork", "--mount-proc", "true"]).output();
     let may = made.is_ok_and(|output| output.status.success());
     if !may {
@@ -33,7 +33,7 @@ fn may_run(test: &str) -> bool {
 impl Init {
     /// Boots `default.target`, which wants `wanted`, with these unit files; `DIR` in them is the folder, `TEST` this
     /// program.
-    fn boot(wanted: &str, units: &[(&str, &str)]) -> Init {
+    pub(crate) fn boot(wanted: &str, units: &[(&str, &str)]) -> Init {
         let folder = tempfile::tempdir().unwrap();
         let program = std::env::current_exe().unwrap();
         let place = |text: &str| {
@@ -57,20 +57,20 @@ impl Init {
         init
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    fn try_client(&self) -> Option<Client> {
+    pub(crate) fn try_client(&self) -> Option<Client> {
         Client::connect(&self.path("run")).ok()
     }
 
     /// Waits until something is so.
-    fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
+    pub(crate) fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_so() {
             assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}\n{}", self.text("log"));
@@ -78,23 +78,23 @@ impl Init {
         }
     }
 
-    fn ask(&self, request: &Request) -> Vec<Reply> {
+    pub(crate) fn ask(&self, request: &Request) -> Vec<Reply> {
         self.try_client().unwrap().all(request).unwrap()
     }
 
-    fn status(&self, unit: &str) -> UnitStatus {
+    pub(crate) fn status(&self, unit: &str) -> UnitStatus {
         match self.ask(&Request::Status { units: vec![unit.to_owned()] }).remove(0) {
             Reply::Unit(status) => *status,
             other => panic!("{other:?}"),
         }
     }
 
-    fn wait_for(&self, unit: &str, state: State) {
+    pub(crate) fn wait_for(&self, unit: &str, state: State) {
         self.wait(&format!("{unit} is {state}"), || self.status(unit).listed.active == state.to_string());
     }
 
     /// Asks for something and waits until it is done.
-    fn act(&self, verb: Verb, unit: &str) -> JobOutcome {
+    pub(crate) fn act(&self, verb: Verb, unit: &str) -> JobOutcome {
         let request = Request::Do {
             verb,
             units: vec![unit.to_owned()],
@@ -110,7 +110,7 @@ impl Init {
     }
 
     /// Ends it by the signal that is for that, and gives its exit status.
-    fn end(&mut self) -> Option<i32> {
+    pub(crate) fn end(&mut self) -> Option<i32> {
         self.ask(&Request::Exit { status: 7 });
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -482,51 +482,4 @@ fn nonsense_on_the_control_socket() {
     let long = vec![b'x'; 1 << 20];
     while stream.write_all(&long).is_ok() {}
     init.wait("it answers still", || !init.ask(&Request::List).is_empty());
-}
-
-#[test]
-fn the_station_is_a_service_that_is_ready_when_it_says_so() {
-    if !may_run("the_station_is_a_service_that_is_ready_when_it_says_so") {
-        return;
-    }
-    let unit = include_str!("../../../../../packaging/perigee.service");
-    let unit = unit.replace("/usr/bin/perigee up", "PROGRAM up --listen 127.0.0.1:0 --state DIR/state");
-    let unit = unit.replace("PROGRAM", env!("CARGO_BIN_EXE_perigee")).replace("StateDirectory=perigee\n", "");
-    let unit = unit.replace("WatchdogSec=30", "WatchdogSec=2");
-    let mut init = Init::boot("perigee.service", &[("perigee.service", &unit)]);
-    init.wait_for("perigee.service", State::Active);
-    let status = init.status("perigee.service");
-    assert!(status.status.starts_with("page at http://127.0.0.1:"), "{status:?}");
-    let tasks = || Client::connect(&init.path("state/run")).unwrap().all(&Request::List).unwrap().len();
-    assert_eq!(tasks(), 5, "four parts, and their target");
-    // Over HTTP the units of the machine stand beside those of the station.
-    let address = status.status.split("http://").nth(1).unwrap().trim_end_matches('/').to_owned();
-    let get = |path: &str| {
-        let mut stream = std::net::TcpStream::connect(&address).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    };
-    let units = get("/api/units");
-    for unit in [
-        r#"{"supervisor":"machine","unit":"perigee.service""#,
-        r#"{"supervisor":"station","unit":"link.task""#,
-    ] {
-        assert!(units.contains(unit), "{unit} is not in {units}");
-    }
-    let own = get("/api/units/perigee.service");
-    assert!(own.contains(&format!("\"main_pid\":{}", status.main_pid.unwrap())), "{own}");
-    assert!(
-        get("/api/units/perigee.service/log").starts_with("HTTP/1.1 401"),
-        "it may hold a one-time password"
-    );
-    // Longer than the watchdog waits.
-    std::thread::sleep(Duration::from_millis(2500));
-    let later = init.status("perigee.service");
-    assert_eq!((later.main_pid, later.listed.restarts), (status.main_pid, 0), "{later:?}");
-    assert_eq!(init.act(Verb::Stop, "perigee.service"), JobOutcome::Done);
-    assert_eq!(init.status("perigee.service").result, "success");
-    assert_eq!(init.end(), Some(7));
 }

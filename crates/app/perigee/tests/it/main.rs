@@ -13,5 +13,6 @@ mod parts;
 mod station;
 mod storms;
 mod support;
+mod tasks;
 mod tm_decode;
 mod tm_recordings;

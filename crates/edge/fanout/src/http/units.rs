@@ -39,7 +39,9 @@ pub(crate) async fn list(State(station): State<Arc<Station>>) -> Result<Response
     for (supervisor, runtime) in station.supervisors.all() {
         match ask(runtime, &Request::List).await {
             Ok(replies) => answer.units.extend(replies.into_iter().filter_map(|reply| match reply {
-                Reply::Listed(unit) => Some(Row { supervisor, unit }),
+                Reply::Listed(unit) => {
+                    Some(Row { supervisor: station.supervisors.whose(&unit.unit, supervisor), unit })
+                }
                 _ => None,
             })),
             Err(trouble) => {

@@ -24,7 +24,6 @@ use crate::http::guard::Caller;
 use crate::http::input::{Params, Segment, bad, internal};
 use crate::http::units::{check_machine, find};
 use crate::station::Station;
-use crate::supervisors::log_folders;
 
 /// Records that may be asked for before the new ones.
 const MOST_LINES: usize = 1000;
@@ -70,7 +69,7 @@ pub(crate) async fn open(
     check_machine(&station, &caller, &name)?;
     let place = place(&station)?;
     let found = find(&station, &name).await?;
-    let folders = station.supervisors.of(&name).map(|(which, runtime)| log_folders(which, runtime));
+    let folders = station.supervisors.logs_of(&name);
     let reader = Reader::new(folders.unwrap_or_default());
     let query = Arc::new(Query::default().unit(&found.unit.listed.unit));
     let read = {

@@ -80,7 +80,8 @@ impl Rig {
         let access = Access::open(state.path(), &people).unwrap();
         let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..config };
         let scoped = services.scoped("fanout");
-        let supervisors = Supervisors { station: Some(state.path().join("run")), machine: None };
+        let supervisors =
+            Supervisors { station: Some(state.path().join("run")), machine: None, parts: Vec::new() };
         let (part, handle) = perigee_fanout::build(
             config,
             telemetry,

@@ -3,6 +3,7 @@
 //! What is known goes as JSON in a file in memory; descriptors stay open over execve(2) and are named by their numbers.
 //! Processes stay children of the same process. What is declared is read anew.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -18,10 +19,12 @@ use perigee_process::pidfd;
 use perigee_units::health::Health;
 use perigee_units::machine::{Saved, UnitId};
 use perigee_units::service::{Life, Phase, Type};
+use perigee_units::tasks::Task;
 use perigee_units::timer;
 use perigee_units::unit::UnitName;
 use serde::{Deserialize, Serialize};
 
+use super::node::Node;
 use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
@@ -65,6 +68,24 @@ struct Handed {
     ports: Vec<(i32, bool)>,
     sockets: socket::Kept,
     timer: Option<timer::Kept>,
+    #[serde(default)]
+    node: Option<HandedNode>,
+}
+
+/// The socket of a service that brings tasks, and what it has brought.
+#[derive(Serialize, Deserialize)]
+struct HandedNode {
+    socket: Option<i32>,
+    brought: bool,
+    tasks: Vec<HandedTask>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HandedTask {
+    task: Task,
+    current: bool,
+    logs: bool,
+    status: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -165,6 +186,7 @@ impl Supervisor {
                 ports: Vec::new(),
                 sockets: socket::Kept::default(),
                 timer: None,
+                node: self.nodes.get(&unit).map(|node| self.hand_over_node(node)).transpose()?,
             };
             match &loaded.work {
                 Work::Service(service) => {
@@ -220,13 +242,21 @@ impl Supervisor {
         (self.began, self.booted, self.processes.orphans) =
             (handover.began, handover.booted, handover.orphans);
         self.falls = handover.falls;
-        for name in handover.machine.names() {
+        // Tasks have no files.
+        let tasks = handover.units.iter().filter_map(|unit| unit.node.as_ref()).flat_map(|node| &node.tasks);
+        let tasks: BTreeSet<_> = tasks.map(|handed| handed.task.unit()).collect();
+        for name in handover.machine.names().filter(|name| !tasks.contains(*name)) {
             let loaded = UnitName::parse(name).map_err(|error| error.to_string());
             let loaded = loaded.and_then(|name| {
                 self.load_anew(std::slice::from_ref(&name), false).map_err(|error| error.to_string())
             });
             if let Err(why) = loaded {
                 self.say_of(None, Priority::WARNING, &format!("{name} is left to itself: {why}"));
+            }
+        }
+        for unit in &handover.units {
+            if let (Some(node), Some(service)) = (&unit.node, self.table.find(&unit.unit)) {
+                self.take_up_node(service, node);
             }
         }
         self.machine.restore(handover.machine, now());
@@ -241,6 +271,31 @@ impl Supervisor {
         self.see_mounts();
         self.reap();
         self.say_of(None, Priority::NOTICE, "goes on as another copy of the program");
+    }
+
+    fn hand_over_node(&self, node: &Node) -> io::Result<HandedNode> {
+        let tasks = node.tasks.iter().map(|known| HandedTask {
+            task: known.task.clone(),
+            current: known.current,
+            logs: known.logs,
+            status: self.status_of(known.unit).status,
+        });
+        let socket = node.socket.as_ref().map(|socket| keep(socket.as_fd())).transpose()?;
+        Ok(HandedNode { socket, brought: node.brought, tasks: tasks.collect() })
+    }
+
+    /// Makes units of the tasks that a service had brought, before anything is said of them.
+    fn take_up_node(&mut self, service: UnitId, node: &HandedNode) {
+        let socket = node.socket.map(taken);
+        let socket = socket.filter(|socket| self.listen_to_node(service, socket).is_ok());
+        let tasks = node.tasks.iter().map(|handed| handed.task.clone()).collect();
+        if let Err(why) = self.declare_tasks(service, tasks) {
+            self.say_of(Some(service), Priority::ERROR, &format!("its tasks are left to themselves: {why}"));
+        }
+        self.resume_node(service, socket, node.brought, |task| {
+            let handed = node.tasks.iter().find(|handed| handed.task.name == task)?;
+            Some((handed.current, handed.logs, handed.status.clone()))
+        });
     }
 
     fn take_up(&mut self, unit: UnitId, handed: Handed) {

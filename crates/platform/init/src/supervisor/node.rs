@@ -69,12 +69,6 @@ pub(super) struct Known {
 }
 
 impl Node {
-    /// One that was there before; it may have been about to end.
-    pub(super) fn resumed(socket: Option<OwnedFd>, brought: bool, tasks: Vec<Known>) -> Node {
-        let ends = (socket.is_none() && brought).then(|| now() + LAST_BREATH);
-        Node { socket, brought, tasks, ends, ..Node::default() }
-    }
-
     /// When there is something to do for it by itself.
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.silent_until.into_iter().chain(self.ends).min()
@@ -277,6 +271,9 @@ impl Supervisor {
     /// Takes in the tasks of a service. Those of its former runs that are there no more give their places up, so that as
     /// many are kept as there were at a time.
     pub(super) fn declare_tasks(&mut self, service: UnitId, tasks: Vec<Task>) -> Result<Vec<UnitId>, String> {
+        let declared_units = tasks.iter().map(|task| declared(&task.unit(), &task.description, &self.host));
+        let declared_units: Vec<_> =
+            declared_units.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
         let of = &self.nodes.entry(service).or_default().tasks;
         let before: BTreeMap<String, UnitId> =
             of.iter().map(|known| (known.task.unit(), known.unit)).collect();
@@ -309,16 +306,15 @@ impl Supervisor {
         let specs: Vec<_> = tasks.iter().map(|task| self.spec_of(service, task, true)).collect();
         self.machine.load(away.into_iter().chain(specs).collect());
         let mut units = Vec::with_capacity(tasks.len());
-        for task in tasks {
+        for (task, declared) in tasks.into_iter().zip(declared_units) {
             let Some(unit) = self.machine.unit(&task.unit()) else { continue };
             let work = Work::Runner(RunnerWork { whose: Whose::Node(service), status: String::new() });
-            // The name is one of letters.
-            let Ok(declared) = declared(&task.unit(), &task.description, &self.host) else { continue };
             self.table.put(unit, Loaded::new(declared, work));
-            self.publish_anew(unit);
             known.push(Known { unit, task, current: true, logs: false });
             units.push(unit);
         }
+        // Only now the machine knows no more units than the table.
+        units.iter().for_each(|unit| self.publish_anew(*unit));
         self.nodes.entry(service).or_default().tasks = known;
         Ok(units)
     }
@@ -328,6 +324,34 @@ impl Supervisor {
         let name = self.machine.name(service);
         let spec = task.spec().with(Relation::BindsTo, name).with(Relation::After, name);
         if there { spec } else { Spec { restart: Restart::default(), comes_back: false, ..spec } }
+    }
+
+    /// Goes on with a service whose tasks are declared already, from another copy of the program; `of` says of a task
+    /// whether it is brought, has its log, and how it is.
+    pub(super) fn resume_node(
+        &mut self,
+        service: UnitId,
+        socket: Option<OwnedFd>,
+        brought: bool,
+        of: impl Fn(&str) -> Option<(bool, bool, String)>,
+    ) {
+        let Some(mut node) = self.nodes.remove(&service) else { return };
+        // It may have been about to end.
+        node.ends = (socket.is_none() && brought).then(|| now() + LAST_BREATH);
+        (node.socket, node.brought) = (socket, brought);
+        let mut away = Vec::new();
+        for known in &mut node.tasks {
+            let Some((current, logs, status)) = of(&known.task.name) else { continue };
+            (known.current, known.logs) = (current, logs);
+            if !(current && brought) {
+                away.push(self.spec_of(service, &known.task, false));
+            }
+            if let Work::Runner(work) = &mut self.table.get_mut(known.unit).work {
+                work.status = status;
+            }
+        }
+        self.machine.load(away);
+        self.nodes.insert(service, node);
     }
 
     fn set_status(&mut self, task: UnitId, text: String) {
