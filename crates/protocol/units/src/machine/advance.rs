@@ -138,8 +138,7 @@ impl Machine {
         let bound = bound.filter(|other| self.graph.to(unit, Relation::After).contains(other));
         if requisites.chain(bound).any(|other| !self.state(*other).is_active()) {
             self.forget_restart(unit);
-            self.finish(id, JobOutcome::Dependency);
-            self.fail_dependents(unit);
+            self.is_without(id, unit);
             return;
         }
         if self.is_at_limit(unit) {

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use super::{Cause, Effect, Event, JobOutcome, Machine, Outcome, Refusal, Relation, State, UnitId, Verb};
+use super::{
+    Cause, Effect, Event, JobId, JobOutcome, Machine, Outcome, Refusal, Relation, State, UnitId, Verb,
+};
 
 impl Machine {
     /// Takes what has happened to a unit. False if it does not fit the unit's state: it came too late, and says
@@ -200,9 +202,19 @@ impl Machine {
                 if entry.waits {
                     self.forget_restart(other);
                 }
-                self.finish(id, JobOutcome::Dependency);
-                self.fail_dependents(other);
+                self.is_without(id, other);
             }
+        }
+    }
+
+    /// A unit is not started, since one that it needs is not there; it stays as it is. What follows on its failure
+    /// follows on this too, but once at a time: it may need the same unit.
+    pub(super) fn is_without(&mut self, id: JobId, unit: UnitId) {
+        self.finish(id, JobOutcome::Dependency);
+        self.fail_dependents(unit);
+        let now = Some(self.now);
+        if std::mem::replace(&mut self.entry(unit).told, now) != now {
+            self.trigger(unit, Relation::OnFailure);
         }
     }
 

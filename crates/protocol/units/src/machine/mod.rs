@@ -147,6 +147,9 @@ struct Entry {
     restarts: u32,
     /// When it was started, as far back as the limit looks.
     starts: VecDeque<Duration>,
+    /// When it was last told to those that follow on its failure that a unit which it needs is not there.
+    #[serde(skip)]
+    told: Option<Duration>,
     job: Option<JobId>,
 }
 
@@ -187,6 +190,7 @@ impl Entry {
             pending: None,
             restarts: 0,
             starts: VecDeque::new(),
+            told: None,
             job: None,
         }
     }

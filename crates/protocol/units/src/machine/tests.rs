@@ -398,6 +398,33 @@ fn what_follows_on_an_end() {
     assert_eq!(story.ask(Verb::Reload, "r", 21), "r=reloading; reload r; s=reloading; reload s");
 }
 
+/// A unit that cannot be started for want of another has not failed itself; what follows on its failure follows all the
+/// same.
+#[test]
+fn what_follows_on_a_unit_that_is_missing() {
+    let mut story = Story::of([
+        Spec::new("local-fs").with(Requires, "srv").with(After, "srv").with(OnFailure, "emergency"),
+        Spec::new("srv"),
+        Spec::new("emergency"),
+    ]);
+    story.ask(Verb::Start, "local-fs", 0);
+    assert_eq!(
+        story.say("srv", exit(1), 0),
+        "srv=failed; start srv failed; start local-fs dependency; emergency=activating; start emergency"
+    );
+    // Each follows on the other, and neither can ever be started, nor has a limit.
+    let unlimited = |name: &str| Spec { start_limit_burst: 0, ..Spec::new(name) };
+    let mut story = Story::of([
+        unlimited("a").with(Requires, "gone").with(After, "gone").with(OnFailure, "b"),
+        unlimited("b").with(Requires, "gone").with(After, "gone").with(OnFailure, "a"),
+        Spec { start_limit_burst: 1, ..Spec::new("gone") },
+    ]);
+    story.ask(Verb::Start, "a", 0);
+    let told = story.say("gone", exit(1), 0);
+    assert!(told.starts_with("gone=failed; start gone failed; start a dependency"), "{told}");
+    assert!(told.matches("dependency").count() <= 4, "{told}");
+}
+
 /// What follows on a failure may need the very unit that failed: it is not asked for without end.
 #[test]
 fn a_failure_that_needs_itself() {
