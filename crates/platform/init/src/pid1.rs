@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::reboot::{RebootMode, reboot, set_cad_enabled};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, sethostname, sync};
 use perigee_process::wait;
@@ -40,6 +40,12 @@ pub fn begin() {
     }
     if let Err(error) = loopback::bring_up() {
         eprintln!("perigee: the loopback interface is not brought up: {error}");
+    }
+    if is_machine() {
+        // Else the kernel resets the machine by itself, and no unit is stopped.
+        if let Err(errno) = set_cad_enabled(false) {
+            eprintln!("perigee: Ctrl-Alt-Del resets the machine at once: {errno}");
+        }
     }
     if is_machine()
         && let Some(name) = std::fs::read_to_string("/etc/hostname").ok().as_deref().and_then(host_name)
@@ -107,6 +113,8 @@ pub fn rescue() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let _ = perigee_process::signals::unblock_all();
+    // There is nobody any more who would stop something first.
+    let _ = set_cad_enabled(true);
     eprintln!("perigee: this is a shell to look into it; the machine starts anew when it ends");
     let shells: [&[&str]; 3] = [&["/bin/sh"], &["/bin/busybox", "sh"], &["/sbin/sulogin"]];
     let shell = shells.iter().find_map(|words| {

@@ -373,6 +373,9 @@ impl Supervisor {
             self.live(unit);
         }
         self.tend_health(at);
+        if self.processes.more {
+            self.reap();
+        }
         self.look_at_emptying();
         self.tend_log();
         self.tend_nodes();
@@ -388,6 +391,9 @@ impl Supervisor {
 
     /// Until when nothing needs to be done.
     fn patience(&self) -> EpollTimeout {
+        if self.processes.more {
+            return EpollTimeout::ZERO;
+        }
         let polls = !self.emptying.is_empty() || !self.seeking.is_empty() || self.bus.wants_connection();
         let at = now();
         let next = [

@@ -10,12 +10,17 @@ use perigee_units::value::Signal;
 
 use super::{Ending, Supervisor, now};
 
+/// Children that are reaped before others have their turn.
+const MOST_AT_ONCE: usize = 1024;
+
 /// The processes that are known to belong to units.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
     known: HashMap<u32, UnitId>,
     /// How many were reaped that nobody had started here.
     pub(super) orphans: u64,
+    /// Others may have ended already.
+    pub(super) more: bool,
 }
 
 impl Processes {
@@ -61,9 +66,14 @@ impl Supervisor {
         }
     }
 
-    /// Reaps every child that has ended, whoever made it.
+    /// Reaps children that have ended, whoever made them: all, or so many that the others have their turn first.
     pub(super) fn reap(&mut self) {
-        while let Ok(Some((pid, exit))) = wait::reap() {
+        self.processes.more = true;
+        for _ in 0..MOST_AT_ONCE {
+            let Ok(Some((pid, exit))) = wait::reap() else {
+                self.processes.more = false;
+                return;
+            };
             let pid = pid as u32;
             let Some(unit) = self.processes.remove(pid) else {
                 self.processes.orphans += 1;
