@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use crate::shared::workspace_root;
 /// What a machine is made of: the files of its initramfs, and a disk where it has one.
 pub struct Guest {
     folder: TempDir,
-    disk: Option<PathBuf>,
+    disk: Option<(PathBuf, bool)>,
     kernel_arguments: String,
     memory_megabytes: u32,
 }
@@ -31,6 +31,7 @@ pub struct Guest {
 /// A machine at work. It is killed when dropped.
 pub struct Machine {
     qemu: Child,
+    monitor: ChildStdin,
     console: Port,
     report: Port,
     end: Arc<Mutex<Option<End>>>,
@@ -175,8 +176,23 @@ impl Guest {
     /// Gives it a disk, `/dev/vda`, with this image of a file system. What is written there is gone afterwards.
     #[must_use]
     pub fn disk(mut self, image: impl Into<PathBuf>) -> Self {
-        self.disk = Some(image.into());
+        self.disk = Some((image.into(), false));
         self.memory_megabytes = 1024;
+        self
+    }
+
+    /// Gives it a disk, `/dev/vda`, with a new file system of so many megabytes in this file. What is written there stays.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn new_disk(mut self, image: impl Into<PathBuf>, megabytes: u32) -> Self {
+        let image = image.into();
+        let made = Command::new("mke2fs")
+            .args(["-q", "-t", "ext4", &image.display().to_string(), &format!("{megabytes}M")])
+            .status();
+        assert!(made.expect("mke2fs").success(), "mke2fs {}", image.display());
+        self.disk = Some((image, true));
         self
     }
 
@@ -203,8 +219,11 @@ impl Guest {
         command.args(["-chardev", &socket("console"), "-serial", "chardev:console"]);
         command.args(["-chardev", &socket("report"), "-serial", "chardev:report"]);
         command.args(["-chardev", "stdio,id=monitor", "-mon", "chardev=monitor,mode=control"]);
-        if let Some(disk) = &self.disk {
-            command.arg("-drive").arg(format!("file={},if=virtio,format=raw,snapshot=on", disk.display()));
+        if let Some((disk, stays)) = &self.disk {
+            let snapshot = if *stays { "off" } else { "on" };
+            command
+                .arg("-drive")
+                .arg(format!("file={},if=virtio,format=raw,snapshot={snapshot}", disk.display()));
         }
         let complaints = fs::File::create(port("complaints")).expect("a file");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(complaints);
@@ -213,26 +232,26 @@ impl Guest {
         // The emulator waits for its ports in the order in which they were named.
         let console = Port::open(&port("console"));
         let report = Port::open(&port("report"));
-        let end = watch(&mut qemu);
-        Machine { qemu, console, report, end, started, folder: self.folder }
+        let (monitor, end) = watch(&mut qemu);
+        Machine { qemu, monitor, console, report, end, started, folder: self.folder }
     }
 }
 
-/// Reads the monitor's events on a thread and keeps the one that tells of the end.
-fn watch(qemu: &mut Child) -> Arc<Mutex<Option<End>>> {
+/// Reads the monitor's events on a thread and keeps the one that tells of the end; with the way to tell the monitor.
+fn watch(qemu: &mut Child) -> (ChildStdin, Arc<Mutex<Option<End>>>) {
     let end = Arc::new(Mutex::new(None));
     let mut input = qemu.stdin.take().expect("piped");
     let output = BufReader::new(qemu.stdout.take().expect("piped"));
     let kept = end.clone();
+    let _ = input.write_all(b"{\"execute\":\"qmp_capabilities\"}\n");
     thread::spawn(move || {
-        let _ = input.write_all(b"{\"execute\":\"qmp_capabilities\"}\n");
         let mut seen = End::Gone;
         for line in output.lines().map_while(Result::ok).filter(|line| line.contains("\"SHUTDOWN\"")) {
             seen = if line.contains("guest-shutdown") { End::PoweredOff } else { End::Reset };
         }
         *kept.lock().unwrap() = Some(seen);
     });
-    end
+    (input, end)
 }
 
 impl Port {
@@ -282,6 +301,16 @@ impl Machine {
     /// Types on the console.
     pub fn type_in(&mut self, text: &str) {
         self.console.stream.write_all(text.as_bytes()).expect("the console takes it");
+    }
+
+    /// Presses these keys at once, by the emulator's names for them.
+    ///
+    /// # Panics
+    /// When the emulator does not take them.
+    pub fn press(&mut self, keys: &[&str]) {
+        let keys: Vec<_> = keys.iter().map(|key| format!(r#"{{"type":"qcode","data":"{key}"}}"#)).collect();
+        let command = format!(r#"{{"execute":"send-key","arguments":{{"keys":[{}]}}}}"#, keys.join(","));
+        writeln!(self.monitor, "{command}").expect("the monitor takes it");
     }
 
     /// Waits until the report has a line that begins with `start`, and gives it.

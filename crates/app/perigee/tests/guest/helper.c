@@ -7,7 +7,13 @@
  *   helper count TEXT       says how many processes have TEXT in their command line
  *   helper kill COUNT TEXT  kills so many of these, other ones each time
  *   helper hang             stops the first process for good, as a fault in it would
- *   helper statuses COUNT   makes COUNT children of its own with known exit statuses, and counts those that were told */
+ *   helper statuses COUNT   makes COUNT children of its own with known exit statuses, and counts those that were told
+ *   helper first COUNT      the same as orphans, below a first process that does nothing but reap: what the machine can do
+ *   helper chatter          says `line 0`, `line 1` and so on, twenty a second
+ *   helper keeper FILE      a service that lets a descriptor be kept; when it gets one back, FILE says who has kept it
+ *   helper squeeze MS       lets the machine make no process for so long
+ *   helper bomb             makes processes that make processes, as fast as it may
+ *   helper exit STATUS      ends at once, with this status */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +22,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -192,6 +201,97 @@ static int statuses(long count) {
   return right != count;
 }
 
+/* To be the first process of a namespace. */
+static int first(long count) {
+  pid_t maker = fork();
+  if (maker == 0) {
+    fflush(stdout);
+    int status = orphans(count);
+    fflush(stdout);
+    _exit(status);
+  }
+  for (;;) {
+    int status;
+    pid_t ended = waitpid(-1, &status, 0);
+    if (ended == maker) return WEXITSTATUS(status);
+    if (ended < 0) return 1;
+  }
+}
+
+static void chatter(void) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  for (long line = 0;; line++) {
+    printf("line %ld\n", line);
+    usleep(50000);
+  }
+}
+
+/* Says something to whoever looks after this service, with a descriptor beside it where there is one. */
+static int notify(const char *text, int fd) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  const char *path = getenv("NOTIFY_SOCKET");
+  if (!path || strlen(path) >= sizeof address.sun_path) return 1;
+  strcpy(address.sun_path, path);
+  union { char space[CMSG_SPACE(sizeof fd)]; struct cmsghdr align; } control = {{0}};
+  struct iovec piece = {.iov_base = (void *)text, .iov_len = strlen(text)};
+  struct msghdr message = {.msg_name = &address, .msg_namelen = sizeof address, .msg_iov = &piece, .msg_iovlen = 1};
+  if (fd >= 0) {
+    message.msg_control = control.space;
+    message.msg_controllen = sizeof control.space;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  }
+  int to = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  int failed = to < 0 || sendmsg(to, &message, 0) < 0;
+  if (failed) perror("notify");
+  close(to);
+  return failed;
+}
+
+static int keeper(const char *file) {
+  char text[64];
+  const char *given = getenv("LISTEN_FDS");
+  if (given && atoi(given) > 0) {
+    ssize_t length = pread(3, text, sizeof text, 0);
+    int out = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    if (length < 0 || out < 0 || write(out, text, length) != length) return 1;
+    close(out);
+    if (notify("READY=1", -1)) return 1;
+  } else {
+    int kept = memfd_create("kept", 0);
+    int length = snprintf(text, sizeof text, "kept by %d\n", getpid());
+    if (kept < 0 || write(kept, text, length) != length) return 1;
+    if (notify("FDSTORE=1\nFDNAME=kept", kept) || notify("READY=1", -1)) return 1;
+  }
+  for (;;) pause();
+}
+
+static int squeeze(long milliseconds) {
+  char before[32] = {0};
+  int most = open("/proc/sys/kernel/threads-max", O_RDWR);
+  int load = open("/proc/loadavg", O_RDONLY);
+  char text[128] = {0};
+  if (most < 0 || load < 0 || read(most, before, sizeof before - 1) <= 0 || read(load, text, sizeof text - 1) <= 0) return 1;
+  char *there = strchr(text, '/');
+  char few[32];
+  /* Those that end meanwhile make no room. */
+  int length = snprintf(few, sizeof few, "%d\n", there ? atoi(there + 1) - 8 : 20);
+  if (pwrite(most, few, length, 0) != length) return 1;
+  int refused = fork() < 0 && errno == EAGAIN;
+  usleep(milliseconds * 1000);
+  if (pwrite(most, before, strlen(before), 0) <= 0) return 1;
+  if (!refused) fprintf(stderr, "a process could be made\n");
+  return !refused;
+}
+
+static void bomb(void) {
+  for (;;)
+    if (fork() < 0) usleep(50000);
+}
+
 int main(int count, char **arguments) {
   const char *what = count > 1 ? arguments[1] : "";
   long number = count > 2 ? atol(arguments[2]) : 0;
@@ -203,6 +303,12 @@ int main(int count, char **arguments) {
   if (!strcmp(what, "kill") && count > 3) return each(arguments[3], number) == 0;
   if (!strcmp(what, "hang")) return hang();
   if (!strcmp(what, "statuses")) return statuses(number);
+  if (!strcmp(what, "first")) return first(number);
+  if (!strcmp(what, "chatter")) chatter();
+  if (!strcmp(what, "keeper") && count > 2) return keeper(arguments[2]);
+  if (!strcmp(what, "squeeze")) return squeeze(number);
+  if (!strcmp(what, "bomb")) bomb();
+  if (!strcmp(what, "exit")) return number;
   fprintf(stderr, "helper: what? %s\n", what);
   return 2;
 }

@@ -3,6 +3,7 @@
 //! `make soak` makes the same tests long.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use perigee_testkit::{End, Guest, Machine};
@@ -21,8 +22,10 @@ fn guest() -> Option<Guest> {
     let mut guest = Guest::new()?
         .program("/bin/perigee", PERIGEE)
         .compiled("/bin/helper", files().join("helper.c"))
-        .copy("/tests/checks", files().join("checks"))
-        .copy("/tests/services", files().join("services"));
+        .file("/tests/settings", "");
+    for script in ["words", "checks", "services", "faults", "hangs"] {
+        guest = guest.copy(&format!("/tests/{script}"), files().join(script));
+    }
     for (folder, inside) in [("units", "/etc/systemd/system"), ("debian", "/debian")] {
         for unit in std::fs::read_dir(files().join(folder)).unwrap().map(Result::unwrap) {
             guest = guest.copy(&format!("{inside}/{}", unit.file_name().display()), unit.path());
@@ -54,10 +57,13 @@ const REBOOT: u32 = 34 + 5;
 fn a_bare_machine_is_kept_and_ended_in_order() {
     let Some(guest) = guest() else { return };
     let (orphans, kills) = if soak() { (200_000, 2_000) } else { (2_000, 20) };
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
     let machine = guest
         .link("/init", "bin/perigee")
         .link("/etc/systemd/system/default.target", "tests.target")
         .file("/tests/settings", format!("ORPHANS={orphans} KILLS={kills} END={POWER_OFF}\n"))
+        .new_disk(&disk, 32)
         .boot();
     machine.wait_for_report("end", if soak() { 20 * LIMIT } else { LIMIT });
     assert_eq!(machine.wait_for_end(LIMIT), End::PoweredOff, "{machine}");
@@ -71,13 +77,136 @@ fn a_bare_machine_is_kept_and_ended_in_order() {
             "stubborn",
             "memory-limit",
             "tasks-limit",
+            "cpu-limit",
+            "io-limit",
             "orphans",
             "kill-storm",
         ],
     );
+    stopped_in_order(&machine);
+    is_clean(&disk, &machine);
+}
+
+fn stopped_in_order(machine: &Machine) {
     let report = machine.report();
     let stops: Vec<_> = report.iter().filter(|line| line.starts_with("stopped")).collect();
     assert_eq!(stops, ["stopped second", "stopped first"], "{machine}");
+}
+
+/// The file system was mounted and written to, and let go of as a whole.
+fn is_clean(disk: &Path, machine: &Machine) {
+    let told = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).arg(disk).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (_, header) = told("dumpe2fs", &["-h"]);
+    let line =
+        |name: &str| header.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+    assert_eq!(line("Filesystem state:"), "clean", "{header}\n{machine}");
+    assert_ne!(line("Mount count:"), "0", "{header}\n{machine}");
+    assert!(!line("Filesystem features:").contains("needs_recovery"), "{header}\n{machine}");
+    let (sound, found) = told("e2fsck", &["-f", "-n"]);
+    assert!(sound, "{found}\n{machine}");
+    let (_, written) = told("debugfs", &["-R", "stat careless"]);
+    assert!(written.contains("Type: regular"), "{written}\n{machine}");
+}
+
+/// Whatever happens to it, its services do not notice more of it than they must; Ctrl-Alt-Del ends it in order.
+#[test]
+fn a_machine_goes_on_through_faults_and_ctrl_alt_del_ends_it() {
+    let Some(guest) = guest() else { return };
+    let mut machine =
+        guest.link("/init", "bin/perigee").link("/etc/systemd/system/default.target", "faults.target").boot();
+    machine.wait_for_report("end", LIMIT);
+    machine.press(&["ctrl", "alt", "delete"]);
+    assert_eq!(machine.wait_for_end(LIMIT), End::Reset, "{machine}");
+    passed(
+        &machine,
+        &["exchanged", "sockets", "stored", "no-processes", "clock", "full-disk", "bomb", "log"],
+    );
+    stopped_in_order(&machine);
+}
+
+/// Who sits before a machine that has nothing to start gets a shell, and the machine starts anew after it.
+#[test]
+fn a_boot_without_a_first_unit_gives_a_shell() {
+    let Some(guest) = guest() else { return };
+    let mut machine = guest
+        .link("/init", "bin/perigee")
+        .link("/etc/systemd/system/default.target", "missing.target")
+        .boot();
+    machine.wait_for_console("cannot load default.target", LIMIT);
+    machine.wait_for_console("this is a shell to look into it", LIMIT);
+    machine.type_in("echo I see $((40 + 2)) from $PPID\n");
+    machine.wait_for_console("I see 42 from 1", LIMIT);
+    machine.type_in("exit\n");
+    assert_eq!(machine.wait_for_end(LIMIT), End::Reset, "{machine}");
+    assert!(!machine.console().contains("Kernel panic"), "{machine}");
+}
+
+/// A file system that a boot cannot do without, on a disk that cannot be had: a shell, and when that has ended the boot
+/// goes on.
+#[test]
+fn a_mount_that_fails_gives_a_shell_and_the_boot_goes_on_after_it() {
+    let Some(guest) = guest() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let marker =
+        "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'ls /srv >/dev/ttyS1; echo reached >/dev/ttyS1'\n";
+    let mut machine = guest
+        .link("/init", "bin/perigee")
+        .file("/etc/fstab", "/dev/vda /srv ext4 defaults 0 2\n")
+        .file("/etc/systemd/system/marker.service", marker)
+        .link("/etc/systemd/system/multi-user.target.wants/marker.service", "../marker.service")
+        .new_disk(folder.path().join("disk"), 16)
+        .boot();
+    machine.wait_for_console("srv.mount: has failed", LIMIT);
+    machine.wait_for_console("# ", LIMIT);
+    machine.type_in("echo I see $((40 + 2))\n");
+    machine.wait_for_console("I see 42", LIMIT);
+    assert_eq!(machine.report(), [""; 0], "{machine}");
+    machine.type_in("perigee ctl start modules; exit\n");
+    machine.wait_for_report("reached", LIMIT);
+    assert_eq!(machine.report(), ["lost+found", "reached"], "{machine}");
+}
+
+/// A machine whose watchdog waits three seconds, and which does this once it is at work.
+fn guarded(what: &str) -> Option<Machine> {
+    const INIT: &str = "#!/bin/sh
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+for module in $(cat /modules/order); do insmod /modules/$module.ko; done
+umount /proc
+exec /sbin/init
+";
+    let machine = guest()?
+        .file("/init", INIT)
+        .link("/sbin/init", "../bin/perigee")
+        .file("/etc/systemd/system/default.target", "[Unit]\nWants=hangs.service\n")
+        .file("/etc/systemd/system.conf", "[Manager]\nRuntimeWatchdogSec=3\n")
+        .file("/tests/settings", format!("DO={what} END={POWER_OFF}\n"))
+        .boot();
+    machine.wait_for_report("waited", LIMIT);
+    Some(machine)
+}
+
+#[test]
+fn a_first_process_that_hangs_is_found_by_the_watchdog() {
+    let Some(machine) = guarded("hang") else { return };
+    assert_eq!(machine.wait_for_end(LIMIT), End::Reset, "{machine}");
+    assert!(!machine.console().contains("Kernel panic"), "{machine}");
+    assert!(!machine.console().contains("stopping all units"), "{machine}");
+    passed(&machine, &["guarded"]);
+}
+
+#[test]
+fn the_watchdog_lets_another_copy_take_over_and_a_machine_switch_itself_off() {
+    if !soak() {
+        return;
+    }
+    let Some(machine) = guarded("off") else { return };
+    machine.wait_for_report("end", LIMIT);
+    assert_eq!(machine.wait_for_end(LIMIT), End::PoweredOff, "{machine}");
+    passed(&machine, &["guarded"]);
 }
 
 #[test]
