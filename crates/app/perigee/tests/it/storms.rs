@@ -77,13 +77,23 @@ impl Storm {
             if let Some(found) = found() {
                 return found;
             }
-            assert!(Instant::now() < deadline, "no {what}\n{}", self.text("log"));
+            assert!(Instant::now() < deadline, "no {what}\n{}\n{:#?}", self.text("log"), self.units());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
     fn ask(&self, request: &Request) -> Option<Vec<Reply>> {
         Client::connect(&self.path("run")).ok()?.all(request).ok()
+    }
+
+    /// Every unit with its state, for whoever reads of a failure.
+    fn units(&self) -> Vec<String> {
+        let listed = self.ask(&Request::List).unwrap_or_default();
+        let word = |reply: Reply| match reply {
+            Reply::Listed(unit) => Some(format!("{} {} {} {:?}", unit.unit, unit.active, unit.sub, unit.job)),
+            _ => None,
+        };
+        listed.into_iter().filter_map(word).collect()
     }
 
     fn status(&self, unit: &str) -> Option<UnitStatus> {

@@ -89,6 +89,11 @@ impl Supervisor {
         with_processes.collect()
     }
 
+    /// Whether a unit runs already, and waits to be taken up.
+    pub(super) fn is_found(&self, unit: UnitId) -> bool {
+        self.estate.found.contains_key(&unit)
+    }
+
     /// Takes up a service that an earlier supervisor has started, if there is one; false where it is to be started.
     pub(super) fn adopt_service(&mut self, unit: UnitId) -> bool {
         self.estate.taken.remove(&unit);
@@ -229,6 +234,10 @@ impl Supervisor {
     /// Tells what has changed in a unit, and keeps what the next supervisor must know of it.
     pub(super) fn remember(&mut self, unit: UnitId) {
         self.publish_details(unit);
+        if self.is_found(unit) {
+            // What the supervisor before this one has kept says more, as long as this one has not taken it up.
+            return;
+        }
         let Some(records) = &mut self.estate.records else { return };
         if matches!(self.table.get(unit).work, Work::Runner(_)) {
             // What it is part of is found again, and brings it anew.

@@ -112,7 +112,8 @@ impl Supervisor {
 
     fn start_unit(&mut self, unit: UnitId) {
         self.table.get_mut(unit).notes.clear();
-        if !self.is_to_start(unit) {
+        // What runs already was let start.
+        if !self.is_found(unit) && !self.is_to_start(unit) {
             return;
         }
         match self.table.get(unit).work {
