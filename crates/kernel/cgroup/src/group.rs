@@ -32,7 +32,7 @@ pub struct Entry {
     pub joins: Vec<Join>,
 }
 
-/// A file into which a process writes `0` to join a group.
+/// A file into which a process of one thread writes `0` to join a group.
 #[derive(Debug)]
 pub struct Join {
     /// Opened for writing, closed on execution.
@@ -102,7 +102,9 @@ impl Group {
         let mut trees: Vec<&Tree> = Vec::new();
         // Without version 2 killing and freezing need the freezer.
         let freezer = if tracker.unified { None } else { Some(Controller::Freezer) };
-        for controller in controllers.iter().copied().chain(freezer) {
+        // Version 2 counts the time of processors by itself, without a controller.
+        let counted = |one: &Controller| tracker.unified && *one == Controller::CpuAccounting;
+        for controller in controllers.iter().copied().filter(|one| !counted(one)).chain(freezer) {
             let found = self.hierarchy.tree_of(controller).filter(|tree| !trees.contains(tree));
             trees.extend(found);
         }
@@ -138,7 +140,9 @@ impl Group {
         }
         for tree in self.hierarchy.legacy() {
             let required = tree == tracker;
-            let path = self.in_tree(tree).join("cgroup.procs");
+            // A thread that moves itself waits for nobody, while a whole process waits until the kernel is sure that no
+            // process is just being made. A new process has one thread.
+            let path = self.in_tree(tree).join("tasks");
             match open(&path, 0, true) {
                 Ok(file) => entry.joins.push(Join { file, hierarchy: tree.names.join(","), required }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !required => {}
