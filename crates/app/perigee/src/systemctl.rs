@@ -10,12 +10,12 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Parser;
 use perigee_files::install::Installation;
-use perigee_init::control::{Client, RUNTIME, Reply, Request, Whom};
+use perigee_init::control::{Client, ClientError, RUNTIME, Reply, Request, Whom};
 use perigee_units::machine;
 
 use crate::ctl::act::{self, WhichSupervisor, Wish};
 use crate::ctl::install::{self, Root};
-use crate::ctl::{properties, show};
+use crate::ctl::{lists, manage, properties, show, tree};
 
 /// Where another folder of run-time files is said, for tests.
 const RUNTIME_VARIABLE: &str = "PERIGEE_RUNTIME";
@@ -95,6 +95,12 @@ struct Called {
     /// For all users' supervisors: there are none
     #[arg(long)]
     global: bool,
+    /// Who needs a unit, instead of what it needs
+    #[arg(long)]
+    reverse: bool,
+    /// Units that a unit comes after
+    #[arg(long)]
+    after: bool,
     /// Wait for the end of what was started
     #[arg(long)]
     wait: bool,
@@ -279,6 +285,15 @@ impl Called {
 
     fn rest(&self, command: &str) -> anyhow::Result<ExitCode> {
         let supervisor = self.supervisor();
+        if self.names.is_empty() && matches!(command, "is-active" | "is-failed" | "kill") {
+            bail!("systemctl {command}: too few arguments");
+        }
+        let lists = || lists::Arguments {
+            patterns: self.names.clone(),
+            all: self.all,
+            no_legend: self.no_legend,
+            supervisor: supervisor.clone(),
+        };
         let units = || show::Units { units: self.names.clone(), json: false, supervisor: supervisor.clone() };
         match command {
             "status" => show::status(&units()),
@@ -302,6 +317,16 @@ impl Called {
                 supervisor,
             }),
             "list-units" => self.list_units(),
+            "list-timers" => lists::timers(&lists()),
+            "list-sockets" => lists::sockets(&lists()),
+            "list-jobs" => manage::list_jobs(&supervisor),
+            "list-dependencies" => tree::run(&tree::Arguments {
+                unit: self.names.first().cloned().unwrap_or_else(|| "default.target".to_owned()),
+                reverse: self.reverse,
+                after: self.after,
+                plain: self.passed_over.plain,
+                supervisor,
+            }),
             "kill" => {
                 let whom = match self.kill_whom.trim_end_matches("-fail") {
                     "all" => Whom::All,
@@ -310,9 +335,14 @@ impl Called {
                     other => bail!("`{other}` is neither all, main nor control"),
                 };
                 let units = self.full_names();
-                self.send(&Request::Kill { units, signal: self.signal.clone(), whom })
+                let what = |unit: &str| format!("Failed to kill unit {unit}");
+                self.each(units, what, |units| Request::Kill { units, signal: self.signal.clone(), whom })
             }
-            "reset-failed" => self.send(&Request::ResetFailed { units: self.full_names() }),
+            "reset-failed" if self.names.is_empty() => self.send(&Request::ResetFailed { units: Vec::new() }),
+            "reset-failed" => {
+                let what = |unit: &str| format!("Failed to reset failed state of unit {unit}");
+                self.each(self.full_names(), what, |units| Request::ResetFailed { units })
+            }
             "daemon-reload" => self.send(&Request::DaemonReload),
             "daemon-reexec" => self.send(&Request::DaemonReexec),
             "poweroff" => self.send(&Request::PowerOff),
@@ -333,6 +363,29 @@ impl Called {
     fn send(&self, request: &Request) -> anyhow::Result<ExitCode> {
         self.supervisor().connect()?.all(request)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Asks for each unit on its own, and goes on where one is not there.
+    fn each(
+        &self,
+        units: Vec<String>,
+        what: impl Fn(&str) -> String,
+        request: impl Fn(Vec<String>) -> Request,
+    ) -> anyhow::Result<ExitCode> {
+        let (mut client, mut done) = (self.supervisor().connect()?, ExitCode::SUCCESS);
+        for unit in units {
+            match client.all(&request(vec![unit.clone()])) {
+                Ok(_) => {}
+                Err(ClientError::Refused(why)) => {
+                    let why =
+                        if why.ends_with("is not loaded") { format!("Unit {unit} not loaded.") } else { why };
+                    eprintln!("{}: {why}", what(&unit));
+                    done = ExitCode::FAILURE;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(done)
     }
 
     fn is_failed(&self, units: &show::Units) -> anyhow::Result<ExitCode> {
@@ -371,11 +424,23 @@ impl Called {
             };
             is(&self.kinds, &[kind, &unit.load]) && is(&self.state, &[&unit.active, &unit.sub, &unit.load])
         });
+        // In columns, with a mark before them where a person looks.
+        let mut rows: Vec<[&str; 5]> = units
+            .iter()
+            .map(|unit| [&*unit.unit, &*unit.load, &*unit.active, &*unit.sub, &*unit.description])
+            .collect();
         if !self.no_legend {
-            println!("UNIT LOAD ACTIVE SUB DESCRIPTION");
+            rows.insert(0, ["UNIT", "LOAD", "ACTIVE", "SUB", "DESCRIPTION"]);
         }
-        for unit in &units {
-            println!("{} {} {} {} {}", unit.unit, unit.load, unit.active, unit.sub, unit.description);
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let (names, loads, actives, subs) = (width(0), width(1), width(2), width(3));
+        for [unit, load, active, sub, description] in &rows {
+            let mark = match (self.passed_over.plain, *active) {
+                (true, _) => "",
+                (_, "failed") => "\u{25cf} ",
+                _ => "  ",
+            };
+            println!("{mark}{unit:names$} {load:loads$} {active:actives$} {sub:subs$} {description}");
         }
         if !self.no_legend {
             println!("\n{} loaded units listed.", units.len());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use perigee_init::control::{Client, RUNTIME, Reply, Request};
+use perigee_init::control::{Client, ClientError, RUNTIME, Reason, Reply, Request};
 use perigee_units::machine::{JobOutcome, Verb};
 
 #[derive(Args)]
@@ -51,6 +51,21 @@ pub(crate) struct Wish {
     pub(crate) or_restart: bool,
 }
 
+impl Wish {
+    /// What it is called.
+    fn word(self) -> &'static str {
+        match (self.verb, self.active_only, self.or_restart) {
+            (Verb::Start, ..) => "start",
+            (Verb::Stop, ..) => "stop",
+            (Verb::Restart, true, _) => "try-restart",
+            (Verb::Restart, ..) => "restart",
+            (Verb::Reload, true, true) => "try-reload-or-restart",
+            (Verb::Reload, _, true) => "reload-or-restart",
+            (Verb::Reload, ..) => "reload",
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments, wish: Wish) -> anyhow::Result<ExitCode> {
     let request = Request::Do {
         verb: wish.verb,
@@ -59,18 +74,46 @@ pub(crate) fn run(arguments: &Arguments, wish: Wish) -> anyhow::Result<ExitCode>
         or_restart: wish.or_restart,
         wait: !arguments.no_block,
     };
-    let mut failed = false;
-    arguments.supervisor.connect()?.ask(&request, |reply| {
-        let Reply::Finished { job, outcome } = reply else { return };
-        match outcome {
-            JobOutcome::Done | JobOutcome::Skipped => {}
-            _ => {
-                failed = true;
-                eprintln!("perigee: {}: {}; see `perigee ctl status {0}`", job.unit, words(outcome));
-            }
+    let mut status = 0;
+    let answered = arguments.supervisor.connect()?.ask(&request, |reply| match reply {
+        Reply::NotDone { unit, reason, why } => {
+            eprintln!("Failed to {} {unit}: {}", wish.word(), sentence(wish.verb, &unit, reason, why));
+            status = exit_status(reason);
         }
-    })?;
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        Reply::Finished { job, outcome } if !matches!(outcome, JobOutcome::Done | JobOutcome::Skipped) => {
+            status = status.max(1);
+            eprintln!("Job for {} failed: {}; see `perigee ctl status {0}`", job.unit, words(outcome));
+        }
+        _ => {}
+    });
+    match answered {
+        // It was said already.
+        Err(ClientError::Refused(_)) if status != 0 => {}
+        answered => answered?,
+    }
+    Ok(ExitCode::from(status))
+}
+
+/// As systemctl has them.
+fn exit_status(reason: Reason) -> u8 {
+    match reason {
+        Reason::NotFound | Reason::Needs => 5,
+        Reason::NotApplicable => 3,
+        Reason::NotPermitted => 4,
+        Reason::Masked | Reason::Other => 1,
+    }
+}
+
+/// In the words that scripts look for.
+fn sentence(verb: Verb, unit: &str, reason: Reason, why: String) -> String {
+    match reason {
+        Reason::NotFound if verb == Verb::Stop => format!("Unit {unit} not loaded."),
+        Reason::NotFound => format!("Unit {unit} not found."),
+        Reason::Masked => format!("Unit {unit} is masked."),
+        Reason::NotApplicable => format!("Job type reload is not applicable for unit {unit}."),
+        Reason::NotPermitted => format!("Operation refused: {why}"),
+        Reason::Needs | Reason::Other => why,
+    }
 }
 
 fn words(outcome: JobOutcome) -> &'static str {

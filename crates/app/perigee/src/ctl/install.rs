@@ -222,7 +222,7 @@ pub(crate) fn is_enabled(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let state = match installation.state(&super::unit_name(unit)?) {
             Ok(state) => state,
             Err(error) => {
-                eprintln!("Failed to get unit file state for {unit}: {error}");
+                eprintln!("Failed to get unit file state for {}: {error}", full_name(unit));
                 return Ok(ExitCode::FAILURE);
             }
         };
@@ -258,13 +258,14 @@ pub(crate) fn list(arguments: &ListFiles) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let width = listed.iter().map(|unit| unit.name.as_str().len()).max().unwrap_or(9).max(9);
+    let states = listed.iter().map(|unit| unit.state.word().len()).max().unwrap_or(5).max(5);
     if !arguments.no_legend {
-        writeln!(out, "{:width$} {:15} PRESET", "UNIT FILE", "STATE")?;
+        writeln!(out, "{:width$} {:states$} PRESET", "UNIT FILE", "STATE")?;
     }
     for unit in &listed {
         writeln!(
             out,
-            "{:width$} {:15} {}",
+            "{:width$} {:states$} {}",
             unit.name.as_str(),
             unit.state.word(),
             preset(unit).unwrap_or("-")
@@ -273,24 +274,27 @@ pub(crate) fn list(arguments: &ListFiles) -> anyhow::Result<ExitCode> {
     if !arguments.no_legend {
         writeln!(out, "\n{} unit files listed.", listed.len())?;
     }
-    Ok(ExitCode::SUCCESS)
+    // Scripts ask so whether there is such a unit.
+    let none = listed.is_empty() && !arguments.patterns.is_empty();
+    Ok(if none { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 pub(crate) fn cat(arguments: &Named) -> anyhow::Result<ExitCode> {
     let installation = arguments.root.installation();
     let mut out = stdout().lock();
-    let mut missing = false;
+    let (mut missing, mut first) = (false, true);
     for unit in &arguments.units {
         let files = match installation.files_of(&super::unit_name(unit)?) {
             Ok(files) => files,
             Err(error) => {
-                eprintln!("perigee: {error}");
+                eprintln!("No files found for {}: {error}.", full_name(unit));
                 missing = true;
                 continue;
             }
         };
-        for (at, file) in files.iter().enumerate() {
-            writeln!(out, "{}# {}", if at > 0 { "\n" } else { "" }, file.display())?;
+        for file in files {
+            writeln!(out, "{}# {}", if first { "" } else { "\n" }, file.display())?;
+            first = false;
             out.write_all(&std::fs::read(file)?)?;
         }
     }

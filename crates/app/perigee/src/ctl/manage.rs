@@ -98,7 +98,11 @@ pub(crate) fn cancel(arguments: &Cancel) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn list_jobs(supervisor: &WhichSupervisor) -> anyhow::Result<ExitCode> {
     let mut out = stdout().lock();
-    for reply in supervisor.connect()?.all(&Request::Jobs)? {
+    let replies = supervisor.connect()?.all(&Request::Jobs)?;
+    if !replies.iter().any(|reply| matches!(reply, Reply::Job(_))) {
+        writeln!(out, "No jobs running.")?;
+    }
+    for reply in replies {
         let Reply::Job(job) = reply else { continue };
         let verb = serde_json::to_value(job.verb)?;
         writeln!(out, "{:>8}  {:8} {}", job.job, verb.as_str().unwrap_or_default(), job.unit)?;

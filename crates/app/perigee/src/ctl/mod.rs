@@ -3,13 +3,15 @@
 pub(crate) mod act;
 mod analyze;
 mod check;
+mod declared;
 pub(crate) mod install;
+pub(crate) mod lists;
 mod logs;
-mod manage;
+pub(crate) mod manage;
 mod order;
 pub(crate) mod properties;
 pub(crate) mod show;
-mod tree;
+pub(crate) mod tree;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,6 +63,10 @@ pub(crate) enum Verb {
     },
     /// List the units that are loaded
     ListUnits(show::List),
+    /// List the timers, and when they elapse
+    ListTimers(lists::Arguments),
+    /// List the sockets of units, and what they listen at
+    ListSockets(lists::Arguments),
     /// Show what a unit needs, and what that needs, as a tree
     ListDependencies(tree::Arguments),
     /// How long units took to start, and why
@@ -132,6 +138,8 @@ pub(crate) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Install(verb) => install::run(verb),
         Verb::ListUnits(arguments) => show::list(&arguments),
         Verb::Logs(arguments) => logs::run(&arguments),
+        Verb::ListTimers(arguments) => lists::timers(&arguments),
+        Verb::ListSockets(arguments) => lists::sockets(&arguments),
         Verb::ListDependencies(arguments) => tree::run(&arguments),
         Verb::Analyze(verb) => analyze::run(&verb),
         Verb::Kill(arguments) => manage::kill(&arguments),

@@ -9,7 +9,7 @@ use perigee_files::install::Installation;
 use perigee_init::control::{MachineWatchdog, Manager, Reply, Request, UnitStatus};
 
 use super::act::WhichSupervisor;
-use super::show;
+use super::{declared, show};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -82,6 +82,12 @@ fn unit(status: &UnitStatus) -> Properties {
     let path = |at: usize| status.files.get(at).map_or_else(String::new, |file| file.display().to_string());
     let dropins: Vec<_> = status.files.iter().skip(1).map(|file| file.display().to_string()).collect();
     let result = status.result.split(' ').next().unwrap_or_default();
+    let tested = status.since > 0;
+    let stamp = |is: bool| if is { show::stamp(status.since) } else { String::new() };
+    let preset = perigee_units::unit::UnitName::parse(&listed.unit)
+        .ok()
+        .and_then(|name| Installation::new("/").preset_of(&name).ok().flatten())
+        .map_or_else(String::new, |enables| if enables { "enabled" } else { "disabled" }.to_owned());
     let reloads = matches!(status.relations.get("CanReload").map(Vec::as_slice), Some([yes]) if yes == "yes");
     let mut properties: Properties = [
         ("Id", listed.unit.clone()),
@@ -95,6 +101,14 @@ fn unit(status: &UnitStatus) -> Properties {
         ("DropInPaths", dropins.join(" ")),
         ("SourcePath", String::new()),
         ("UnitFileState", installed),
+        ("UnitFilePreset", preset),
+        ("ExecMainPID", status.main_pid.unwrap_or(0).to_string()),
+        ("ExecMainCode", status.main_exit.map_or(0, |(code, _)| i32::from(code)).to_string()),
+        ("ExecMainStatus", status.main_exit.map_or(0, |(_, number)| number).to_string()),
+        ("ConditionResult", if tested && result != "skipped" { "yes" } else { "no" }.to_owned()),
+        ("StateChangeTimestamp", stamp(tested)),
+        ("ActiveEnterTimestamp", stamp(listed.active == "active")),
+        ("InactiveEnterTimestamp", stamp(tested && matches!(listed.active.as_str(), "inactive" | "failed"))),
         ("MainPID", status.main_pid.unwrap_or(0).to_string()),
         ("ControlPID", status.control_pid.unwrap_or(0).to_string()),
         ("StatusText", status.status.clone()),
@@ -118,6 +132,16 @@ fn unit(status: &UnitStatus) -> Properties {
     .collect();
     for (name, units) in &status.relations {
         properties.entry(name.clone()).or_insert_with(|| units.join(" "));
+    }
+    for name in
+        ["Requires", "Wants", "RequiredBy", "WantedBy", "Before", "After", "Conflicts", "Documentation"]
+    {
+        properties.entry(name.to_owned()).or_default();
+    }
+    for (name, value) in declared::properties(status) {
+        let entry = properties.entry(name);
+        // What the supervisor says comes before what the files do.
+        let _ = entry.or_insert(value);
     }
     properties
 }

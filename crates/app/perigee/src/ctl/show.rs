@@ -1,10 +1,13 @@
 //! `perigee ctl status`, `list-units`, `is-active`, `events`: what the supervisor tells of units.
 
 use std::io::{IsTerminal, Write, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use perigee_files::install::Installation;
 use perigee_init::control::{HealthStatus, ListedUnit, Reply, Request, UnitStatus};
+use perigee_units::calendar::TimeZone;
 use perigee_units::machine::State;
 
 use super::act::WhichSupervisor;
@@ -72,6 +75,10 @@ pub(crate) fn status(arguments: &Units) -> anyhow::Result<ExitCode> {
         writeln!(out, "{}", serde_json::to_string_pretty(&statuses)?)?;
     } else {
         for status in &statuses {
+            if status.listed.load == "not-found" {
+                eprintln!("Unit {} could not be found.", status.listed.unit);
+                continue;
+            }
             show(&mut out, status)?;
         }
     }
@@ -115,13 +122,16 @@ pub(crate) fn ask(arguments: &Units) -> anyhow::Result<Vec<UnitStatus>> {
 fn show(out: &mut impl Write, status: &UnitStatus) -> std::io::Result<()> {
     let listed = &status.listed;
     writeln!(out, "{} {} - {}", mark(&listed.active), listed.unit, listed.description)?;
-    let file = status.files.first().map(|file| format!(" ({})", file.display())).unwrap_or_default();
-    writeln!(out, "     Loaded: {}{file}", listed.load)?;
+    writeln!(out, "     Loaded: {}{}", listed.load, installed(status))?;
     for file in status.files.iter().skip(1) {
         writeln!(out, "    Drop-In: {}", file.display())?;
     }
     let result = if status.result == "success" { String::new() } else { format!(", {}", status.result) };
-    writeln!(out, "     Active: {} ({}){result}", listed.active, listed.sub)?;
+    let since = match status.since {
+        0 => String::new(),
+        since => format!(" since {}", stamp(since)),
+    };
+    writeln!(out, "     Active: {} ({}){result}{since}", listed.active, listed.sub)?;
     if listed.restarts > 0 {
         writeln!(out, "   Restarts: {}", listed.restarts)?;
     }
@@ -167,6 +177,37 @@ fn told(health: &HealthStatus) -> String {
     };
     let lapses = if *lapses > 0 { format!(", unhealthy {lapses} times so far") } else { String::new() };
     format!("{standing} ({check}: {answer}{lapses})")
+}
+
+/// Its file, and whether it starts by itself.
+fn installed(status: &UnitStatus) -> String {
+    let Some(file) = status.files.first() else { return String::new() };
+    let name = perigee_units::unit::UnitName::parse(&status.listed.unit).ok();
+    let installation = Installation::new("/");
+    // The supervisor may have it from folders of its own.
+    let files = name.as_ref().and_then(|name| installation.files_of(name).ok()).unwrap_or_default();
+    let state = name.filter(|_| files.first() == Some(file)).and_then(|name| {
+        let preset = installation.preset_of(&name).ok().flatten();
+        Some((installation.state(&name).ok()?, preset))
+    });
+    match state {
+        Some((state, Some(enables))) => {
+            format!(
+                " ({}; {state}; preset: {})",
+                file.display(),
+                if enables { "enabled" } else { "disabled" }
+            )
+        }
+        Some((state, None)) => format!(" ({}; {state})", file.display()),
+        None => format!(" ({})", file.display()),
+    }
+}
+
+/// A time, in microseconds since 1970, as it is here.
+pub(crate) fn stamp(micros: u64) -> String {
+    static LOCAL: std::sync::OnceLock<TimeZone> = std::sync::OnceLock::new();
+    let zone = LOCAL.get_or_init(|| perigee_trigger::timer::zone(Path::new("/")));
+    zone.stamp(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
 /// A dot that says how it is, in colour where somebody looks.

@@ -13,18 +13,18 @@ use super::act::WhichSupervisor;
 pub(crate) struct Arguments {
     /// The unit at the root
     #[arg(value_name = "UNIT", default_value = "default.target")]
-    unit: String,
+    pub(crate) unit: String,
     /// Who needs it, instead of what it needs
     #[arg(long)]
-    reverse: bool,
+    pub(crate) reverse: bool,
     /// Units that it comes after, instead of those that it needs
     #[arg(long, conflicts_with = "reverse")]
-    after: bool,
+    pub(crate) after: bool,
     /// Names only
     #[arg(long)]
-    plain: bool,
+    pub(crate) plain: bool,
     #[command(flatten)]
-    supervisor: WhichSupervisor,
+    pub(crate) supervisor: WhichSupervisor,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {

@@ -13,6 +13,7 @@ mod parts;
 mod station;
 mod storms;
 mod support;
+mod systemctl;
 mod tasks;
 mod tm_decode;
 mod tm_recordings;

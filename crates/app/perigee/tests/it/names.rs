@@ -65,8 +65,10 @@ fn what_scripts_ask_of_systemctl() {
     enabled("disabled", 1);
     assert_eq!(
         ask(&["list-unit-files", "--full", "--no-legend", "--type=service"]).1,
-        "a.service disabled        enabled\n"
+        "a.service disabled enabled\n"
     );
+    // By the exit status scripts see whether there is such a unit.
+    assert_eq!(ask(&["list-unit-files", "--no-legend", "gone.service"]), (1, String::new()));
     assert_eq!(ask(&["get-default"]).1, "default.target\n");
     assert_eq!(ask(&["set-default", "rescue"]).0, 0);
     assert_eq!(ask(&["get-default"]).1, "rescue.target\n");

@@ -13,8 +13,8 @@ mod words;
 
 pub use client::{Client, ClientError};
 pub use words::{
-    Change, HealthStatus, Job, ListedUnit, MachineWatchdog, Manager, Process, Reply, Request, Signalled,
-    UnitStatus, Whom,
+    Change, HealthStatus, Job, ListedUnit, MachineWatchdog, Manager, Process, Reason, Reply, Request,
+    Signalled, UnitStatus, Whom,
 };
 
 /// Where the socket is, below the folder of run-time files.

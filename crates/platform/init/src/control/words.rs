@@ -119,6 +119,15 @@ pub enum Reply {
     },
     /// A job that was made.
     Queued(Job),
+    /// A unit for which no job was made; those of the others are. Where there is none at all, the answer is refused.
+    NotDone {
+        /// The unit, as it was asked for.
+        unit: String,
+        /// Why, for programs.
+        reason: Reason,
+        /// Why, in words.
+        why: String,
+    },
     /// A job that is done.
     Finished {
         /// The job.
@@ -151,6 +160,24 @@ pub enum Reply {
         /// What.
         text: String,
     },
+}
+
+/// Why nothing was done with a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// There is no such unit.
+    NotFound,
+    /// There is no unit of a name that it needs.
+    Needs,
+    /// It is masked.
+    Masked,
+    /// Units of its kind, or with its settings, do not do this.
+    NotApplicable,
+    /// It is started and stopped with other units only.
+    NotPermitted,
+    /// Another reason.
+    Other,
 }
 
 /// A job.
@@ -252,6 +279,9 @@ pub struct UnitStatus {
     /// How the main process has ended last, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub main_ended: Option<String>,
+    /// The same as waitid(2) has it: 1 exited, 2 killed or 3 dumped, and its exit status or the number of the signal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_exit: Option<(u8, i32)>,
     /// What it says of itself.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub status: String,
@@ -276,6 +306,9 @@ pub struct UnitStatus {
     /// When it starts again, or elapses: microseconds since 1970, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
+    /// When it has elapsed last: microseconds since 1970, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<u64>,
     /// Relations to other units, by the names of their directives.
     #[serde(default)]
     pub relations: BTreeMap<String, Vec<String>>,

@@ -10,6 +10,7 @@ mod bus;
 mod carry_out;
 mod clock;
 mod connections;
+mod doing;
 mod groups;
 mod handover;
 mod health;

@@ -96,6 +96,11 @@ impl Supervisor {
             took: loaded.began.zip(loaded.ready).map(|(from, to)| to.saturating_sub(from).as_micros() as u64),
             began: loaded.began.map(|at| at.saturating_sub(self.began).as_micros() as u64),
             next: self.next(unit),
+            last: self
+                .timers
+                .get(&loaded.unit.name)
+                .and_then(Timer::last)
+                .and_then(|last| u64::try_from(last.wall).ok()),
             relations: self.relations(unit),
             complaints: loaded.unit.complaints.iter().map(ToString::to_string).collect(),
             ..UnitStatus::default()
@@ -108,6 +113,7 @@ impl Supervisor {
             status.main_pid = service.life.main();
             status.control_pid = service.life.control();
             status.main_ended = service.life.main_ended().map(words);
+            status.main_exit = service.life.main_ended().and_then(exit);
             status.status = service.life.status().to_owned();
             status.health_check = service.health_status();
             status.invocation.clone_from(&service.invocation);
@@ -221,6 +227,16 @@ pub(super) fn words(ended: Ended) -> String {
         Ended::Signal(signal) => format!("killed by {signal}"),
         Ended::Core(signal) => format!("killed by {signal}, with a core"),
         Ended::Unknown => "nobody saw how it has ended".to_owned(),
+    }
+}
+
+/// As waitid(2) has it.
+fn exit(ended: Ended) -> Option<(u8, i32)> {
+    match ended {
+        Ended::Exit(code) => Some((1, code.into())),
+        Ended::Signal(signal) => Some((2, signal.number())),
+        Ended::Core(signal) => Some((3, signal.number())),
+        Ended::Unknown => None,
     }
 }
 

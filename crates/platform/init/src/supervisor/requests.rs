@@ -6,6 +6,7 @@ use perigee_units::service::Role;
 use perigee_units::unit::{Source, Unit, UnitName};
 use perigee_units::value::{GlobKind, Signal, glob_matches};
 
+use super::doing::Wish;
 use super::{Ending, Supervisor, now, wall};
 use crate::control::{Change, Job, Reply, Request, Signalled, Whom};
 
@@ -55,21 +56,8 @@ impl Supervisor {
     fn carry_out_request(&mut self, number: u32, request: Request) -> Result<bool, String> {
         match request {
             Request::Do { verb, units, active_only, or_restart, wait } => {
-                if self.stopping.is_some() && verb != Verb::Stop {
-                    return Err("everything is being stopped".to_owned());
-                }
-                let mut jobs = Vec::new();
-                let units = match active_only {
-                    true => self.loaded(&units).unwrap_or_default(),
-                    false => self.named(&units, verb)?,
-                };
-                for unit in units {
-                    if active_only && self.machine.state(unit).is_down() {
-                        continue;
-                    }
-                    jobs.push(self.ask(unit, verb, or_restart)?);
-                }
-                Ok(self.queued(number, &jobs, wait))
+                let wish = Wish { verb, active_only, or_restart };
+                self.do_with(number, &units, wish, wait)
             }
             Request::Kill { units, signal, whom } => {
                 let signal = Signal::parse(&signal).map_err(|error| error.to_string())?;
@@ -132,7 +120,7 @@ impl Supervisor {
             }
             Request::Run { unit, text, wait } => {
                 let unit = self.transient(&unit, &text)?;
-                let job = self.ask(unit, Verb::Start, false)?;
+                let job = self.ask(unit, Verb::Start, false).map_err(|(_, why)| why)?;
                 Ok(self.queued(number, &[(job.0, unit, Verb::Start)], wait))
             }
             Request::Cancel { jobs } => {
@@ -167,27 +155,8 @@ impl Supervisor {
         Ok(true)
     }
 
-    /// Units by name, loaded if need be; patterns mean those that are loaded.
-    fn named(&mut self, names: &[String], verb: Verb) -> Result<Vec<UnitId>, String> {
-        let mut units = Vec::new();
-        at_most(names)?;
-        for name in names {
-            if name.contains(['*', '?', '[']) {
-                units.extend(self.matching(name));
-                continue;
-            }
-            let parsed = UnitName::parse(name).map_err(|error| error.to_string())?;
-            if verb == Verb::Stop && self.table.find(name).is_none() {
-                return Err(format!("{name} is not loaded"));
-            }
-            let unit = self.load(&parsed).map_err(|error| error.to_string())?;
-            units.push(unit);
-        }
-        Ok(units)
-    }
-
     /// Units that are loaded.
-    fn loaded(&self, names: &[String]) -> Result<Vec<UnitId>, String> {
+    pub(super) fn loaded(&self, names: &[String]) -> Result<Vec<UnitId>, String> {
         let mut units = Vec::new();
         at_most(names)?;
         for name in names {
@@ -200,7 +169,7 @@ impl Supervisor {
         Ok(units)
     }
 
-    fn matching(&self, pattern: &str) -> Vec<UnitId> {
+    pub(super) fn matching(&self, pattern: &str) -> Vec<UnitId> {
         // No name is longer, and comparing takes the product of the two lengths.
         if pattern.len() > LONGEST_PATTERN {
             return Vec::new();
@@ -211,28 +180,8 @@ impl Supervisor {
             .collect()
     }
 
-    /// Makes a job; gives it with its unit.
-    fn ask(&mut self, unit: UnitId, verb: Verb, or_restart: bool) -> Result<(JobId, UnitId, Verb), String> {
-        self.machine.may_ask(verb, unit).map_err(|why| why.to_string())?;
-        // Known before anything is stopped for it.
-        if matches!(verb, Verb::Start | Verb::Restart)
-            && let Some(why) = self.refusal(unit)
-        {
-            self.say_as(Some(unit), Priority::ERROR, "refused", &format!("is not started: {why}"));
-            return Err(format!("{} is not started: {why}", self.machine.name(unit)));
-        }
-        let at = now();
-        let asked = match self.machine.request(verb, unit, at) {
-            Err(machine::Refusal::CannotReload(_)) if or_restart => {
-                self.machine.request(Verb::Restart, unit, at)
-            }
-            asked => asked,
-        };
-        asked.map(|job| (job, unit, verb)).map_err(|why| why.to_string())
-    }
-
     /// Tells of jobs that were made; whether the answer is complete.
-    fn queued(&mut self, number: u32, jobs: &[(JobId, UnitId, Verb)], wait: bool) -> bool {
+    pub(super) fn queued(&mut self, number: u32, jobs: &[(JobId, UnitId, Verb)], wait: bool) -> bool {
         for (id, unit, verb) in jobs {
             let job = self.job(*id, *unit, *verb);
             self.say(number, &Reply::Queued(job));
@@ -381,7 +330,7 @@ impl Supervisor {
     }
 }
 
-fn at_most(names: &[String]) -> Result<(), String> {
+pub(super) fn at_most(names: &[String]) -> Result<(), String> {
     if names.len() > MOST_NAMES {
         return Err(format!("no more than {MOST_NAMES} units can be named at once; a pattern may name more"));
     }

@@ -38,6 +38,20 @@ impl TimeZone {
     }
 }
 
+impl TimeZone {
+    /// The same as systemctl(1) writes it: `Wed 2026-11-25 15:51:02 UTC`.
+    pub fn stamp(&self, micros: i64) -> String {
+        let Ok(time) = Timestamp::from_microsecond(micros) else { return format!("@{micros}") };
+        let day = self.zone.to_datetime(time).date().weekday().to_monday_zero_offset();
+        let day = WEEKDAYS[usize::from(day.unsigned_abs()) % WEEKDAYS.len()].0;
+        let (first, rest) = day.split_at(1);
+        let clock = self.clock(micros);
+        let seconds = clock.split_once('.').map_or(clock.as_str(), |(seconds, _)| seconds);
+        let zone = self.zone.to_offset_info(time);
+        format!("{}{rest} {seconds} {}", first.to_uppercase(), zone.abbreviation())
+    }
+}
+
 /// Reads a point in time, in microseconds since 1970. `now` is in the same; what names no zone is in `zone`. A time of day
 /// alone is today's, a day alone begins at midnight.
 ///
@@ -244,5 +258,17 @@ mod tests {
         // The hour that is skipped is the one behind it.
         assert_eq!(at("2026-03-29 02:30").as_deref(), Ok("2026-03-29 01:30:00.000000"));
         assert_eq!(berlin.clock(NOW), "2026-11-25 16:51:02.500000");
+    }
+
+    #[test]
+    fn as_systemctl_writes_it() {
+        let Some(zone) = TimeZone::named("Europe/Berlin") else {
+            eprintln!("SKIPPED: this machine has no zones");
+            return;
+        };
+        assert_eq!(zone.stamp(1_764_082_262_000_000), "Tue 2025-11-25 15:51:02 CET");
+        assert_eq!(TimeZone::utc().stamp(1_764_082_262_999_999), "Tue 2025-11-25 14:51:02 UTC");
+        // A day that begins earlier there.
+        assert_eq!(zone.stamp(1_751_234_400_000_000), "Mon 2025-06-30 00:00:00 CEST");
     }
 }

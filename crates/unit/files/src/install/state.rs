@@ -75,6 +75,23 @@ impl State {
     }
 }
 
+impl State {
+    fn takes_presets(self) -> bool {
+        matches!(
+            self,
+            State::Enabled
+                | State::EnabledRuntime
+                | State::Disabled
+                | State::Masked
+                | State::MaskedRuntime
+                | State::Linked
+                | State::LinkedRuntime
+                | State::Indirect
+                | State::Bad
+        )
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
@@ -113,6 +130,15 @@ impl Installation {
         })
     }
 
+    /// Whether a unit would start by itself with the system's presets; none where they do not apply.
+    ///
+    /// # Errors
+    /// There is no such unit, or the presets cannot be read.
+    pub fn preset_of(&self, name: &UnitName) -> Result<Option<bool>, InstallError> {
+        let applies = self.state(name)?.takes_presets();
+        Ok(if applies { Some(Presets::read(&self.layout)?.enables(name)) } else { None })
+    }
+
     /// Every unit file with its state, by name.
     ///
     /// # Errors
@@ -127,19 +153,7 @@ impl Installation {
                     continue;
                 }
                 let state = self.state(&name).unwrap_or(State::Bad);
-                let applies = matches!(
-                    state,
-                    State::Enabled
-                        | State::EnabledRuntime
-                        | State::Disabled
-                        | State::Masked
-                        | State::MaskedRuntime
-                        | State::Linked
-                        | State::LinkedRuntime
-                        | State::Indirect
-                        | State::Bad
-                );
-                let preset = applies.then(|| presets.enables(&name));
+                let preset = state.takes_presets().then(|| presets.enables(&name));
                 found.insert(name.clone(), Listed { name, state, preset });
             }
         }
