@@ -525,8 +525,15 @@ fn boot(count: usize) -> Duration {
 #[test]
 fn eight_times_the_units_take_about_eight_times_as_long() {
     let least = |count| (0..5).map(|_| boot(count)).min().expect("a time");
-    let (few, many) = (least(500), least(4_000));
-    assert!(many < few * 8 * 4, "500 units: {few:?}, 4,000 units: {many:?}");
+    // Others on the machine can make a measurement longer, and not each of them; a machine that looks at all units for
+    // each of them takes 64 times as long every time.
+    let mut measured = Vec::new();
+    let linear = (0..8).any(|_| {
+        let (few, many) = (least(500), least(4_000));
+        measured.push((few, many));
+        many < few * 8 * 4
+    });
+    assert!(linear, "500 units, 4,000 units: {measured:?}");
 }
 
 /// A chain of units, each bound to the one before it, that come back with it.
