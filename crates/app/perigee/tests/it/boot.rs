@@ -220,5 +220,5 @@ fn a_small_debian_runs_its_packaged_services_and_a_station() {
     machine.wait_for_report("end", LIMIT);
     assert_eq!(machine.wait_for_end(LIMIT), End::Reset, "{machine}");
     assert!(!machine.console().contains("Kernel panic"), "{machine}");
-    passed(&machine, &["as-packaged", "redis", "nginx", "station", "stopped"]);
+    passed(&machine, &["as-packaged", "redis", "nginx", "station", "parts", "stopped"]);
 }

@@ -22,7 +22,7 @@ fn soak() -> bool {
 }
 
 /// Everything in a namespace of processes, which ends with it.
-struct Storm {
+pub(crate) struct Storm {
     folder: TempDir,
     process: Child,
 }
@@ -30,7 +30,7 @@ struct Storm {
 impl Storm {
     /// Runs `script` as the first process; `DIR` in it and in the units is the folder, `INIT` a supervisor on these units,
     /// `HELPER` the helper of the tests.
-    fn begin(test: &str, script: &str, units: &[(String, String)]) -> Option<Storm> {
+    pub(crate) fn begin(test: &str, script: &str, units: &[(String, String)]) -> Option<Storm> {
         let may = Command::new("unshare").args(["--pid", "--fork", "--mount-proc", "true"]).output();
         if !may.is_ok_and(|output| output.status.success()) {
             eprintln!("SKIPPED {test}: `unshare --pid` needs root");
@@ -67,11 +67,11 @@ impl Storm {
         self.folder.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    fn wait<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn wait<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
         let deadline = Instant::now() + if soak() { 60 * PATIENCE } else { PATIENCE };
         loop {
             if let Some(found) = found() {
@@ -82,7 +82,7 @@ impl Storm {
         }
     }
 
-    fn ask(&self, request: &Request) -> Option<Vec<Reply>> {
+    pub(crate) fn ask(&self, request: &Request) -> Option<Vec<Reply>> {
         Client::connect(&self.path("run")).ok()?.all(request).ok()
     }
 
@@ -96,7 +96,7 @@ impl Storm {
         listed.into_iter().filter_map(word).collect()
     }
 
-    fn status(&self, unit: &str) -> Option<UnitStatus> {
+    pub(crate) fn status(&self, unit: &str) -> Option<UnitStatus> {
         match self.ask(&Request::Status { units: vec![unit.to_owned()] })?.into_iter().next()? {
             Reply::Unit(status) => Some(*status),
             _ => None,
@@ -104,7 +104,7 @@ impl Storm {
     }
 
     /// The supervisor, as this system numbers it: the child of the first process that was started as one.
-    fn supervisor(&self) -> Option<i32> {
+    pub(crate) fn supervisor(&self) -> Option<i32> {
         let children =
             |pid: i32| fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         let first = children(self.process.id() as i32).split_whitespace().next()?.parse().ok()?;

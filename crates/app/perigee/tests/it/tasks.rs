@@ -14,6 +14,7 @@ use perigee_process::pidfd::received;
 use perigee_units::machine::{JobOutcome, State, Verb};
 
 use crate::init::{Init, may_run};
+use crate::storms::Storm;
 use crate::support::PERIGEE;
 
 const STATION: [&str; 4] = ["telemetry.task", "simulator.task", "link.task", "fanout.task"];
@@ -209,6 +210,33 @@ fn another_copy_of_the_supervisor_goes_on_with_the_same_station() {
     init.wait("another process", || seen(&init).0.is_some_and(|pid| Some(pid) != before.0));
     station_is_up(&init);
     assert_eq!(init.end(), Some(7));
+}
+
+/// The station of a supervisor that is not the first process, and is killed: it ends by itself, and whoever comes next
+/// finds it, and starts it anew with its parts.
+#[test]
+fn a_station_whose_supervisor_is_killed_is_started_anew_by_the_next() {
+    let unit = include_str!("../../../../../packaging/perigee.service");
+    let unit = unit.replace("/usr/bin/perigee up", "PROGRAM up --listen 127.0.0.1:0 --state DIR/state");
+    let unit = unit.replace("PROGRAM", PERIGEE).replace("StateDirectory=perigee\n", "");
+    let units = [("perigee.service".to_owned(), unit)];
+    let script = "while [ ! -e DIR/over ]; do INIT; done";
+    let test = "a_station_whose_supervisor_is_killed_is_started_anew_by_the_next";
+    let Some(storm) = Storm::begin(test, script, &units) else { return };
+    let up = |than: Option<u32>| {
+        let active = |unit: &&str| storm.status(unit).is_some_and(|unit| unit.listed.active == "active");
+        let main = storm.status("perigee.service")?.main_pid?;
+        (Some(main) != than && STATION.iter().all(|unit| active(&unit))).then_some(main)
+    };
+    let mut main = storm.wait("station", || up(None));
+    for _ in 0..2 {
+        let supervisor = storm.wait("supervisor", || storm.supervisor());
+        let _ = Command::new("kill").args(["-9", &supervisor.to_string()]).status();
+        main = storm.wait("station with another supervisor", || up(Some(main)));
+    }
+    let log = storm.text("run/log/current.jsonl");
+    assert!(log.contains("the supervisor is gone"), "{log}");
+    assert!(!log.contains("another station runs"), "no two at a time: {log}");
 }
 
 /// Started by a supervisor under test: says what stands in the files `say` of its folder, packets with an empty line
