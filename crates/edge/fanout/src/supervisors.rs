@@ -154,3 +154,27 @@ pub(crate) async fn ask(runtime: &Path, request: &Request) -> Result<Vec<Reply>,
     };
     timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(Trouble::Silent("it takes too long".to_owned())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_the_stations_whoever_has_them() {
+        let (own, machine) = (Path::new("/state/run"), Path::new("/run/perigee"));
+        let parts = vec!["link.task".to_owned()];
+        let two = Supervisors { station: Some(own.into()), machine: Some(machine.into()), parts };
+        let one = Supervisors { station: None, ..two.clone() };
+        assert_eq!(two.of("link.task"), Some((Which::Station, own)));
+        assert_eq!(two.of("station.target"), Some((Which::Station, own)));
+        assert_eq!(two.of("nginx.service"), Some((Which::Machine, machine)));
+        assert_eq!(one.of("link.task"), Some((Which::Station, machine)));
+        // A part of another program is the machine's.
+        assert_eq!(one.of("other.task"), Some((Which::Machine, machine)));
+        assert_eq!((two.all().len(), one.all().len()), (2, 1));
+        assert_eq!(two.whose("link.task", Which::Machine), Which::Machine);
+        let logs = |of: &Supervisors, unit: &str| of.logs_of(unit).expect("somebody has it");
+        assert_eq!(logs(&two, "link.task"), [own.join("log")]);
+        assert_eq!(logs(&one, "link.task"), [Path::new("/var/log/perigee"), &machine.join("log")]);
+    }
+}

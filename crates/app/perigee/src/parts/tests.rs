@@ -1,13 +1,17 @@
 //! Order, restarts and grace, with parts made for it, a node and its supervisor.
 
+use std::fs::File;
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use perigee_init::control::{Client, Reply, Request};
 use perigee_part::metrics::Registry;
 use perigee_part::node::{AdminConfig, Ended, PartStatus, Phase, Wire, orders};
 use perigee_part::{Node, Part, Running, Services, http};
 use perigee_units::machine::{Effect, Event, Machine, Outcome, Verb};
+use perigee_units::tasks::Order;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
@@ -235,4 +239,81 @@ fn waits_double_up_to_a_bound() {
     assert_eq!(waits[0], Duration::from_millis(100));
     assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(30)), "{waits:?}");
     assert!(waits.windows(2).all(|pair| pair[0] <= pair[1] && pair[1] <= pair[0] * 9 / 4), "{waits:?}");
+}
+
+/// Runs the node with a supervisor above it that is `supervisor`, which is given the other end of the socket; gives how
+/// both have ended.
+async fn run_below(
+    node: Node,
+    supervisor: impl FnOnce(File) + Send + 'static,
+) -> (Ended, anyhow::Result<()>) {
+    let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
+    let (ours, theirs) = pair.expect("a pair of sockets");
+    let supervisor = std::thread::spawn(move || supervisor(theirs.into()));
+    let ((orders, received), (keeper, _waiting)) = (orders(), Keeper::new());
+    let describe = |part: &str| format!("the {part}");
+    let above = Some(Above::new(ours));
+    let begun = Supervised::begin(above, &node.parts(), describe, orders, Path::new("/nonexistent"), &keeper);
+    let supervised = begun.expect("the parts are brought");
+    let ended = node.run(received, supervised.told(), std::future::pending()).await;
+    supervisor.join().expect("the supervisor has heard what it expects");
+    (ended, supervised.end())
+}
+
+fn hear(socket: &mut File) -> Said {
+    let mut packet = [0; 4096];
+    let count = socket.read(&mut packet).expect("a packet");
+    Said::parse(&packet[..count]).expect("something is said")
+}
+
+fn order(socket: &mut File, order: &Order) {
+    socket.write_all(&order.packet()).expect("the order is sent");
+}
+
+#[tokio::test]
+async fn a_supervisor_above_decides_and_without_it_everything_drains() {
+    let (mut node, journal) = node(Duration::from_secs(5));
+    let telemetry = add(&mut node, &journal, "telemetry", panics_at_first, &[]);
+    add(&mut node, &journal, "link", steady, &[&telemetry]);
+    let (ended, supervised) = run_below(node, |mut socket| {
+        let (telemetry, link) = ("telemetry".to_owned(), "link".to_owned());
+        let tasks = [
+            Task::new("telemetry", &[], "the telemetry"),
+            Task::new("link", std::slice::from_ref(&telemetry), "the link"),
+        ];
+        assert_eq!(hear(&mut socket), Said::Tasks(tasks.to_vec()));
+        order(&mut socket, &Order::Start(telemetry.clone()));
+        assert_eq!(hear(&mut socket), Said::Ready(telemetry.clone()));
+        let fell = Said::Ended(telemetry.clone(), End::Panicked, "panicked: life 1 is over".to_owned());
+        assert_eq!(hear(&mut socket), fell);
+        order(&mut socket, &Order::Start(link.clone()));
+        // What is not understood is passed over.
+        socket.write_all(b"DANCE=link").expect("sent");
+        assert_eq!(hear(&mut socket), Said::Ready(link.clone()));
+        order(&mut socket, &Order::Drain(link.clone()));
+        assert_eq!(hear(&mut socket), Said::Ended(link.clone(), End::Well, String::new()));
+        order(&mut socket, &Order::Start(link.clone()));
+        assert_eq!(hear(&mut socket), Said::Ready(link));
+    })
+    .await;
+    assert_eq!(ended, Ended { late: vec![] });
+    let why = supervised.expect_err("it did not end by its own will").to_string();
+    assert_eq!(why, "the supervisor is gone");
+    assert_eq!(journal.lock().expect("a journal").last().map(String::as_str), Some("link2 ends"));
+}
+
+#[tokio::test]
+async fn a_supervisor_above_that_does_not_take_the_parts_ends_the_station() {
+    let (mut node, journal) = node(Duration::from_secs(5));
+    add(&mut node, &journal, "telemetry", steady, &[]);
+    let (ended, supervised) = run_below(node, |mut socket| {
+        assert!(matches!(hear(&mut socket), Said::Tasks(_)));
+        order(&mut socket, &Order::Refused("telemetry.task is another unit already".to_owned()));
+        assert_eq!(hear(&mut socket), Said::End);
+    })
+    .await;
+    assert_eq!(ended, Ended { late: vec![] });
+    let why = supervised.expect_err("it is refused").to_string();
+    assert!(why.ends_with("telemetry.task is another unit already"), "{why}");
+    assert!(journal.lock().expect("a journal").is_empty(), "nothing has run");
 }

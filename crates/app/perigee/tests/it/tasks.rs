@@ -224,9 +224,9 @@ fn a_station_whose_supervisor_is_killed_is_started_anew_by_the_next() {
     let test = "a_station_whose_supervisor_is_killed_is_started_anew_by_the_next";
     let Some(storm) = Storm::begin(test, script, &units) else { return };
     let up = |than: Option<u32>| {
-        let active = |unit: &&str| storm.status(unit).is_some_and(|unit| unit.listed.active == "active");
+        let active = |unit: &str| storm.status(unit).is_some_and(|unit| unit.listed.active == "active");
         let main = storm.status("perigee.service")?.main_pid?;
-        (Some(main) != than && STATION.iter().all(|unit| active(&unit))).then_some(main)
+        (Some(main) != than && STATION.iter().all(|unit| active(unit))).then_some(main)
     };
     let mut main = storm.wait("station", || up(None));
     for _ in 0..2 {
