@@ -1,11 +1,12 @@
 //! For tests only: what the tests of several rooms share.
 //!
-//! [`shared_data`] finds recordings, [`Contract`] is the set of tests that every part passes, [`Station`]
+//! [`actors`] are parts that behave as told, [`shared_data`] finds recordings, [`Contract`] is the set of tests that every part passes, [`Station`]
 //! starts the real program, [`Guest`] boots a virtual machine around it, [`corpus`] replays what the fuzz targets
 //! run on. Nothing here may be a dependency of the program, only a `[dev-dependencies]` of its rooms. A helper that cannot do its work panics: a test fails.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod actors;
 pub mod contract;
 pub mod corpus;
 pub mod guest;

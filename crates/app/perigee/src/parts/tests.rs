@@ -2,107 +2,18 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use perigee_init::control::{Client, Reply, Request};
-use perigee_part::metrics::Registry;
-use perigee_part::node::{AdminConfig, Ended, PartStatus, Phase, Wire, orders};
-use perigee_part::{Node, Part, Running, Services, http};
+use perigee_part::Node;
+use perigee_part::node::{Ended, PartStatus, Phase, orders};
+use perigee_testkit::actors::{add, never_drains, node, panics_at_first, steady};
 use perigee_units::machine::{Effect, Event, Machine, Outcome, Verb};
 use perigee_units::tasks::Order;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-
-type Journal = Arc<Mutex<Vec<String>>>;
-type Context = perigee_part::Context;
-
-/// A part that writes down what happens to it and behaves as told.
-struct Actor {
-    name: &'static str,
-    journal: Journal,
-    run: fn(Context, u32) -> Running,
-    life: u32,
-}
-
-impl Part for Actor {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn run(self: Box<Self>, context: Context) -> Running {
-        Box::pin(async move {
-            let (name, life) = (self.name, self.life);
-            self.journal.lock().expect("a journal").push(format!("{name}{life} runs"));
-            let ended = (self.run)(context, life).await;
-            self.journal.lock().expect("a journal").push(format!("{name}{life} ends"));
-            ended
-        })
-    }
-}
-
-fn steady(context: Context, _: u32) -> Running {
-    Box::pin(async move {
-        context.ready();
-        context.drain.cancelled().await;
-        Ok(())
-    })
-}
-
-fn panics_at_first(context: Context, life: u32) -> Running {
-    Box::pin(async move {
-        context.ready();
-        if life < 3 {
-            sleep(Duration::from_millis(20)).await;
-            panic!("life {life} is over");
-        }
-        context.drain.cancelled().await;
-        Ok(())
-    })
-}
-
-fn never_drains(context: Context, _: u32) -> Running {
-    Box::pin(async move {
-        context.ready();
-        std::future::pending().await
-    })
-}
-
-fn node(grace: Duration) -> (Node, Journal) {
-    let services = Services {
-        http: http::Listeners::new(http::Limits::default()),
-        metrics: Registry::new(),
-        state: "/nonexistent".into(),
-    };
-    let admin = AdminConfig { listen: ([127, 0, 0, 1], 0).into() };
-    (Node::new(services, &admin, grace).expect("a node"), Journal::default())
-}
-
-/// Adds an actor that takes the handles of `needs`; its own handle is its life.
-fn add(
-    node: &mut Node,
-    journal: &Journal,
-    name: &'static str,
-    run: fn(Context, u32) -> Running,
-    needs: &[&Wire<u32>],
-) -> Wire<u32> {
-    let lives = AtomicU32::new(0);
-    let (journal, needs) =
-        (Arc::clone(journal), needs.iter().map(|wire| (*wire).clone()).collect::<Vec<_>>());
-    let added = node.add(name, move |site| {
-        let life = lives.fetch_add(1, Ordering::Relaxed) + 1;
-        for wire in &needs {
-            let of_neighbour = site.handle(wire);
-            journal.lock().expect("a journal").push(format!("{name}{life} holds {of_neighbour}"));
-        }
-        let part = Actor { name, journal: Arc::clone(&journal), run, life };
-        Ok((Box::new(part) as Box<dyn Part>, life))
-    });
-    added.expect("a part")
-}
 
 /// Runs the node with its supervisor until `condition` holds of its parts, then `look`s at the supervisor, and stops.
 async fn run_until(
@@ -138,7 +49,7 @@ fn all_ready(parts: &[PartStatus]) -> bool {
 
 #[tokio::test]
 async fn parts_start_in_order_and_stop_in_reverse() {
-    let (mut node, journal) = node(Duration::from_secs(5));
+    let (mut node, _, journal) = node(Duration::from_secs(5));
     let telemetry = add(&mut node, &journal, "telemetry", steady, &[]);
     add(&mut node, &journal, "link", steady, &[&telemetry]);
     let ended = run_until(node, all_ready, |_| {}).await;
@@ -149,7 +60,7 @@ async fn parts_start_in_order_and_stop_in_reverse() {
 
 #[tokio::test]
 async fn a_part_that_panics_is_started_again_with_those_that_hold_its_handle() {
-    let (mut node, journal) = node(Duration::from_secs(5));
+    let (mut node, _, journal) = node(Duration::from_secs(5));
     let telemetry = add(&mut node, &journal, "telemetry", panics_at_first, &[]);
     let link = add(&mut node, &journal, "link", steady, &[&telemetry]);
     add(&mut node, &journal, "page", steady, &[&link]);
@@ -182,7 +93,7 @@ async fn a_part_that_panics_is_started_again_with_those_that_hold_its_handle() {
 
 #[tokio::test]
 async fn who_is_late_is_named_and_the_others_drain_all_the_same() {
-    let (mut node, journal) = node(Duration::from_millis(400));
+    let (mut node, _, journal) = node(Duration::from_millis(400));
     let telemetry = add(&mut node, &journal, "telemetry", steady, &[]);
     add(&mut node, &journal, "stubborn", never_drains, &[&telemetry]);
     let start = Instant::now();
@@ -194,7 +105,7 @@ async fn who_is_late_is_named_and_the_others_drain_all_the_same() {
 
 #[tokio::test]
 async fn a_part_that_is_stopped_by_request_stays_away_until_it_is_started() {
-    let (mut node, journal) = node(Duration::from_secs(5));
+    let (mut node, _, journal) = node(Duration::from_secs(5));
     let telemetry = add(&mut node, &journal, "telemetry", steady, &[]);
     add(&mut node, &journal, "link", steady, &[&telemetry]);
     let look = |runtime: &Path| {
@@ -272,7 +183,7 @@ fn order(socket: &mut File, order: &Order) {
 
 #[tokio::test]
 async fn a_supervisor_above_decides_and_without_it_everything_drains() {
-    let (mut node, journal) = node(Duration::from_secs(5));
+    let (mut node, _, journal) = node(Duration::from_secs(5));
     let telemetry = add(&mut node, &journal, "telemetry", panics_at_first, &[]);
     add(&mut node, &journal, "link", steady, &[&telemetry]);
     let (ended, supervised) = run_below(node, |mut socket| {
@@ -304,7 +215,7 @@ async fn a_supervisor_above_decides_and_without_it_everything_drains() {
 
 #[tokio::test]
 async fn a_supervisor_above_that_does_not_take_the_parts_ends_the_station() {
-    let (mut node, journal) = node(Duration::from_secs(5));
+    let (mut node, _, journal) = node(Duration::from_secs(5));
     add(&mut node, &journal, "telemetry", steady, &[]);
     let (ended, supervised) = run_below(node, |mut socket| {
         assert!(matches!(hear(&mut socket), Said::Tasks(_)));

@@ -172,6 +172,3 @@ impl Entry {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,109 +1,17 @@
-//! Orders, ends, grace and the admin endpoints, with parts made for it. What a real supervisor makes of them is tested
-//! where both meet, in the command.
+//! Orders, ends, grace and the admin endpoints of a node, with parts made for it. What a real supervisor makes of them is
+//! tested where both meet, in the command.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use perigee_part::metrics::Format;
+use perigee_part::node::{End, Ended, Order, Orders, Readiness, Supervise, orders};
+use perigee_part::{Context, Node, Running};
+use perigee_testkit::actors::{Journal, add, never_drains, node, panics_at_first, steady};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
-
-use super::*;
-use crate::metrics::Registry;
-use crate::{Context, Running};
-
-type Journal = Arc<Mutex<Vec<String>>>;
-
-/// A part that writes down what happens to it and behaves as told.
-struct Actor {
-    name: &'static str,
-    journal: Journal,
-    run: fn(Context, u32) -> Running,
-    life: u32,
-}
-
-impl Part for Actor {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn run(self: Box<Self>, context: Context) -> Running {
-        Box::pin(async move {
-            let (name, life) = (self.name, self.life);
-            self.journal.lock().unwrap().push(format!("{name}{life} runs"));
-            let ended = (self.run)(context, life).await;
-            self.journal.lock().unwrap().push(format!("{name}{life} ends"));
-            ended
-        })
-    }
-}
-
-fn steady(context: Context, _: u32) -> Running {
-    Box::pin(async move {
-        context.ready();
-        context.drain.cancelled().await;
-        Ok(())
-    })
-}
-
-fn panics_at_first(context: Context, life: u32) -> Running {
-    Box::pin(async move {
-        context.ready();
-        if life < 3 {
-            sleep(Duration::from_millis(20)).await;
-            panic!("life {life} is over");
-        }
-        context.drain.cancelled().await;
-        Ok(())
-    })
-}
-
-fn never_drains(context: Context, _: u32) -> Running {
-    Box::pin(async move {
-        context.ready();
-        std::future::pending().await
-    })
-}
-
-const ANYWHERE: AdminConfig =
-    AdminConfig { listen: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0) };
-
-fn services() -> Services {
-    Services {
-        http: http::Listeners::new(http::Limits::default()),
-        metrics: Registry::new(),
-        state: "/nonexistent".into(),
-    }
-}
-
-fn node(grace: Duration) -> (Node, Journal) {
-    (Node::new(services(), &ANYWHERE, grace).unwrap(), Journal::default())
-}
-
-/// Adds an actor that takes the handles of `needs`; its own handle is its life.
-fn add(
-    node: &mut Node,
-    journal: &Journal,
-    name: &'static str,
-    run: fn(Context, u32) -> Running,
-    needs: &[&Wire<u32>],
-) -> Wire<u32> {
-    let lives = AtomicU32::new(0);
-    let (journal, needs) =
-        (Arc::clone(journal), needs.iter().map(|wire| (*wire).clone()).collect::<Vec<_>>());
-    node.add(name, move |site| {
-        let life = lives.fetch_add(1, Ordering::Relaxed) + 1;
-        site.services().metrics.counter("lives", "Lives begun").inc();
-        for wire in &needs {
-            let of_neighbour = site.handle(wire);
-            journal.lock().unwrap().push(format!("{name}{life} holds {of_neighbour}"));
-        }
-        let part = Actor { name, journal: Arc::clone(&journal), run, life };
-        Ok((Box::new(part) as Box<dyn Part>, life))
-    })
-    .unwrap()
-}
 
 /// Starts all parts, and at the end drains one after the other, last first. It writes down what it hears.
 struct Simple {
@@ -196,7 +104,7 @@ fn drain(part: &str) -> Order {
 
 #[tokio::test]
 async fn parts_start_and_stop_as_the_supervisor_says() {
-    let (mut node, journal) = node(Duration::from_secs(5));
+    let (mut node, _, journal) = node(Duration::from_secs(5));
     let telemetry = add(&mut node, &journal, "telemetry", steady, &[]);
     add(&mut node, &journal, "link", steady, &[&telemetry]);
     let needs = [("telemetry".to_owned(), vec![]), ("link".to_owned(), vec!["telemetry".to_owned()])];
@@ -211,8 +119,8 @@ async fn parts_start_and_stop_as_the_supervisor_says() {
 
 #[tokio::test]
 async fn a_part_that_panics_is_told_of_and_built_anew_with_those_that_hold_its_handle() {
-    let (mut node, journal) = node(Duration::from_secs(5));
-    let metrics = node.services.metrics.clone();
+    let (mut node, services, journal) = node(Duration::from_secs(5));
+    let metrics = services.metrics.clone();
     let telemetry = add(&mut node, &journal, "telemetry", panics_at_first, &[]);
     let link = add(&mut node, &journal, "link", steady, &[&telemetry]);
     add(&mut node, &journal, "page", steady, &[&link]);
@@ -238,14 +146,14 @@ async fn a_part_that_panics_is_told_of_and_built_anew_with_those_that_hold_its_h
         assert!(journal.contains(&line.to_owned()), "{line} is not in {journal:?}");
     }
     assert!(
-        metrics.encode(crate::metrics::Format::Prometheus).contains("perigee_link_lives_total 1"),
+        metrics.encode(Format::Prometheus).contains("perigee_link_lives_total 1"),
         "each life counts anew"
     );
 }
 
 #[tokio::test]
 async fn a_part_that_was_built_with_the_handle_of_one_that_is_gone_is_built_anew() {
-    let (mut node, journal) = node(Duration::from_secs(5));
+    let (mut node, _, journal) = node(Duration::from_secs(5));
     let telemetry = add(&mut node, &journal, "telemetry", panics_at_first, &[]);
     add(&mut node, &journal, "link", steady, &[&telemetry]);
     let (orders, received) = orders();
@@ -272,7 +180,7 @@ async fn a_part_that_was_built_with_the_handle_of_one_that_is_gone_is_built_anew
 
 #[tokio::test]
 async fn a_part_is_killed_where_it_stands_and_not_started_twice() {
-    let (mut node, journal) = node(Duration::from_secs(5));
+    let (mut node, _, journal) = node(Duration::from_secs(5));
     add(&mut node, &journal, "stubborn", never_drains, &[]);
     let at_work = AtWork::begin(node);
     at_work.hears("stubborn ready").await;
@@ -290,7 +198,7 @@ async fn a_part_is_killed_where_it_stands_and_not_started_twice() {
 
 #[tokio::test]
 async fn who_is_late_is_named_and_the_others_drain_all_the_same() {
-    let (mut node, journal) = node(Duration::from_millis(400));
+    let (mut node, _, journal) = node(Duration::from_millis(400));
     add(&mut node, &journal, "telemetry", steady, &[]);
     add(&mut node, &journal, "stubborn", never_drains, &[]);
     let at_work = AtWork::begin(node);
@@ -304,7 +212,7 @@ async fn who_is_late_is_named_and_the_others_drain_all_the_same() {
 
 #[tokio::test]
 async fn without_a_supervisor_everything_drains() {
-    let (mut node, journal) = node(Duration::from_secs(5));
+    let (mut node, _, journal) = node(Duration::from_secs(5));
     add(&mut node, &journal, "telemetry", steady, &[]);
     struct Gone;
     impl Supervise for Gone {
@@ -334,7 +242,7 @@ async fn get(address: SocketAddr, path: &str) -> String {
 
 #[tokio::test]
 async fn the_admin_endpoints_tell_how_the_node_is() {
-    let (mut node, journal) = node(Duration::from_secs(5));
+    let (mut node, services, journal) = node(Duration::from_secs(5));
     fn starts_late(context: Context, _: u32) -> Running {
         Box::pin(async move {
             sleep(Duration::from_millis(300)).await;
@@ -344,7 +252,7 @@ async fn the_admin_endpoints_tell_how_the_node_is() {
         })
     }
     add(&mut node, &journal, "late", starts_late, &[]);
-    let address = node.services.http.local_address(ANYWHERE.listen).unwrap();
+    let address = services.http.local_address(([127, 0, 0, 1], 0).into()).unwrap();
     let at_work = AtWork::begin(node);
 
     let health = get(address, "/health").await;
