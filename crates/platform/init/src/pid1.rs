@@ -89,14 +89,7 @@ pub fn finish(ending: Ending, watchdog: Option<Watchdog>) -> ExitCode {
             eprintln!("perigee: {kept}");
         }
         set_back();
-        let mode = match ending {
-            Ending::Exit(_) | Ending::PowerOff => RebootMode::RB_POWER_OFF,
-            Ending::Reboot => RebootMode::RB_AUTOBOOT,
-            Ending::Halt => RebootMode::RB_HALT_SYSTEM,
-        };
-        // Only an error comes back.
-        let Err(errno) = reboot(mode);
-        eprintln!("perigee: the machine does not end: {errno}");
+        end_now(ending);
     }
     match ending {
         Ending::Exit(status) => ExitCode::from(status),
@@ -104,6 +97,18 @@ pub fn finish(ending: Ending, watchdog: Option<Watchdog>) -> ExitCode {
         Ending::Reboot => ExitCode::from(133),
         Ending::PowerOff | Ending::Halt => ExitCode::SUCCESS,
     }
+}
+
+/// Ends the machine as it is: nothing is stopped or written before. Comes back only if the kernel does not do it.
+pub fn end_now(ending: Ending) {
+    let mode = match ending {
+        Ending::Exit(_) | Ending::PowerOff => RebootMode::RB_POWER_OFF,
+        Ending::Reboot => RebootMode::RB_AUTOBOOT,
+        Ending::Halt => RebootMode::RB_HALT_SYSTEM,
+    };
+    // Only an error comes back.
+    let Err(errno) = reboot(mode);
+    eprintln!("perigee: the machine does not end: {errno}");
 }
 
 /// What is left when the supervisor cannot begin, or falls over again and again: a shell for whoever sits before the

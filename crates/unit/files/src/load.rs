@@ -183,6 +183,7 @@ fn spec(unit: &Unit) -> Spec {
         span.map_or(default, |span| span.finite().filter(|length| !length.is_zero()))
     };
     spec.job_timeout = timeout(length("Unit", "JobTimeoutSec"), None);
+    spec.job_running_timeout = timeout(length("Unit", "JobRunningTimeoutSec"), None);
     if let Some(interval) = length("Unit", "StartLimitIntervalSec") {
         spec.start_limit_interval = interval.finite().unwrap_or(Duration::MAX);
     }

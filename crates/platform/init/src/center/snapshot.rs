@@ -30,7 +30,7 @@ pub struct Snapshot {
     pub since: Duration,
     /// The number of the event that told its last change; 0 before the first.
     pub sequence: u64,
-    /// How often it was started again by itself since it ran well.
+    /// How often it was started again by itself since it was started from being down.
     pub restarts: u32,
     /// When it will be started again, if it waits for that.
     pub restart_at: Option<Duration>,

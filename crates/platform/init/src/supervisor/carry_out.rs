@@ -68,6 +68,7 @@ impl Supervisor {
                 self.tell_triggers(&change);
                 self.remember(change.unit);
                 self.publish(&change);
+                self.act_on_change(&change);
                 self.changed(change);
             }
             Effect::JobDone(id, unit, verb, outcome) => self.job_done(id, unit, verb, outcome),

@@ -4,6 +4,7 @@
 //! A turn of the loop takes in what has happened, lets the machine and the lives of the services decide, and carries
 //! out what they ask for, until nothing is left to do; then it sleeps until the next event or the next time-out.
 
+mod actions;
 mod adopting;
 mod allowance;
 mod bus;

@@ -216,6 +216,9 @@ impl Supervisor {
     /// Tells those who wait for a job that it is done.
     pub(super) fn job_done(&mut self, id: JobId, unit: UnitId, verb: Verb, outcome: JobOutcome) {
         self.is_boot_over(unit, verb, outcome);
+        if outcome == JobOutcome::Timeout {
+            self.act_on_timeout(unit);
+        }
         let job = self.job(id, unit, verb);
         for number in self.connections.awaiting(id) {
             self.say(number, &Reply::Finished { job: job.clone(), outcome });

@@ -54,6 +54,13 @@ impl Supervisor {
         }
     }
 
+    /// What is being stopped is left to what ends all processes.
+    pub(super) fn end_without_waiting(&mut self) {
+        if let Some(stopping) = &mut self.stopping {
+            stopping.patience = now();
+        }
+    }
+
     /// What follows, once every unit is down or has taken too long.
     pub(super) fn ended(&mut self) -> Option<Ending> {
         let stopping = self.stopping.as_ref()?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use perigee_units::health::Health;
 use perigee_units::machine::{State, UnitId};
 use perigee_units::service::{Life, Service};
-use perigee_units::unit::{Unit, UnitKind, UnitName};
+use perigee_units::unit::{Unit, UnitKind, UnitName, Value};
 
 use super::mounts::MountWork;
 use super::runner::RunnerWork;
@@ -282,8 +282,13 @@ impl Supervisor {
             let idle = self.machine.state(*unit).is_down() && self.machine.job(*unit).is_none();
             self.table.get(*unit).passing && free && idle
         });
+        // `CollectMode=` may let a failure go as if it were none.
+        let kept = |unit: &UnitId| {
+            let mode = self.table.get(*unit).unit.last("Unit", "CollectMode");
+            !matches!(mode, Some(Value::Text(mode)) if mode == "inactive-or-failed")
+        };
         let (failed, well): (Vec<_>, Vec<_>) =
-            over.partition(|unit| self.machine.state(*unit) == State::Failed);
+            over.partition(|unit| self.machine.state(*unit) == State::Failed && kept(unit));
         let oldest = failed.iter().min_by_key(|unit| self.machine.since(**unit)).copied();
         well.first().copied().or(oldest.filter(|_| failed.len() >= MOST_FAILURES))
     }

@@ -16,7 +16,7 @@ use crate::supervised::{FOLDER, Supervised, TEST};
 
 /// A supervisor in a group of its own.
 pub(crate) struct Init {
-    supervised: Supervised,
+    pub(crate) supervised: Supervised,
     groups: Hierarchy,
     /// Where the supervisor has the groups of its units: it keeps them apart from those of others.
     own: Hierarchy,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use perigee_files::SearchPath;
 use perigee_init::control::{Client, Reply, Request, UnitStatus};
-use perigee_init::supervisor::{Settings, Supervisor};
+use perigee_init::supervisor::{Ending, Settings, Supervisor};
 use perigee_init::system::SystemFiles;
 use perigee_units::machine::Verb;
 use perigee_units::unit::UnitName;
@@ -83,5 +83,7 @@ fn a_supervisor() {
         system: SystemFiles::File(config),
         log: None,
     };
-    Supervisor::new(settings).unwrap().run().unwrap();
+    if let Ending::Exit(status) = Supervisor::new(settings).unwrap().run().unwrap() {
+        std::process::exit(status.into());
+    }
 }

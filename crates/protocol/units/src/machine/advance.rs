@@ -103,9 +103,11 @@ impl Machine {
     }
 
     fn run(&mut self, id: JobId) {
-        if let Some(job) = self.jobs.get_mut(&id) {
-            job.running = true;
-        }
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.running = true;
+        let works = self.units[job.unit.index()].spec.job_running_timeout;
+        let until = works.map(|timeout| self.now.saturating_add(timeout));
+        job.deadline = job.deadline.into_iter().chain(until).min();
     }
 
     /// The unit of a restart is down: what is left is to start it.
@@ -155,6 +157,9 @@ impl Machine {
         }
         self.count_start(unit);
         self.run(id);
+        if self.state(unit).is_down() {
+            self.entry(unit).all_restarts = 0;
+        }
         self.change(unit, Cause::Start, State::Activating);
         let entry = self.entry(unit);
         (entry.deadline, entry.pending, entry.asked) = (entry.spec.start_timeout, None, false);

@@ -85,6 +85,7 @@ impl Machine {
             self.change(unit, Cause::Restart, State::Activating);
             let entry = self.entry(unit);
             entry.restarts = entry.restarts.saturating_add(1);
+            entry.all_restarts = entry.all_restarts.saturating_add(1);
             entry.restart_at = Some(now.saturating_add(delay));
             let followers = self.followers(unit);
             self.after_end(unit, outcome);

@@ -144,7 +144,11 @@ struct Entry {
     follows: bool,
     /// Why it is being stopped, if not by a job.
     pending: Option<Outcome>,
+    /// How often it was started again by itself since it ran well, for the delay.
     restarts: u32,
+    /// How often since it was started from being down.
+    #[serde(default)]
+    all_restarts: u32,
     /// When it was started, as far back as the limit looks.
     starts: VecDeque<Duration>,
     /// When it was last told to those that follow on its failure that a unit which it needs is not there.
@@ -189,6 +193,7 @@ impl Entry {
             follows: false,
             pending: None,
             restarts: 0,
+            all_restarts: 0,
             starts: VecDeque::new(),
             told: None,
             job: None,
@@ -281,9 +286,9 @@ impl Machine {
         self.units[unit.index()].outcome
     }
 
-    /// How often it was started again by itself since it ran well.
+    /// How often it was started again by itself since it was started from being down.
     pub fn restarts(&self, unit: UnitId) -> u32 {
-        self.units[unit.index()].restarts
+        self.units[unit.index()].all_restarts
     }
 
     /// When it will be started again, if it waits for that.
@@ -333,7 +338,7 @@ impl Machine {
         self.now = now;
         let entry = &mut self.units[unit.index()];
         entry.starts.clear();
-        entry.restarts = 0;
+        (entry.restarts, entry.all_restarts) = (0, 0);
         if entry.state == State::Failed {
             entry.outcome = Outcome::Success;
             self.change(unit, Cause::Reset, State::Inactive);

@@ -151,6 +151,8 @@ pub struct Spec {
     pub stop_timeout: Option<Duration>,
     /// How long a job may wait and work; none for ever.
     pub job_timeout: Option<Duration>,
+    /// How long a job may work once it has begun to; none for ever.
+    pub job_running_timeout: Option<Duration>,
     /// Starting again.
     pub restart: Restart,
     /// No more than so many starts …
@@ -185,6 +187,7 @@ impl Spec {
             start_timeout: Some(Duration::from_secs(90)),
             stop_timeout: Some(Duration::from_secs(90)),
             job_timeout: None,
+            job_running_timeout: None,
             restart: Restart::default(),
             start_limit_burst: 5,
             start_limit_interval: Duration::from_secs(10),

@@ -246,6 +246,42 @@ fn restarting(policy: RestartPolicy) -> Spec {
 }
 
 #[test]
+fn a_job_that_works_for_too_long_has_timed_out_but_may_wait() {
+    let slow = Spec { start_timeout: None, ..Spec::new("slow") };
+    let works = Spec { start_timeout: None, job_running_timeout: Some(seconds(5)), ..Spec::new("a") };
+    let mut story = Story::of([works.with(Requires, "slow").with(After, "slow"), slow]);
+    story.ask(Verb::Start, "a", 0);
+    assert_eq!(story.0.timeout(), None, "it waits");
+    story.say("slow", Event::Ready, 60);
+    assert_eq!(story.0.timeout(), Some(seconds(65)));
+    assert_eq!(story.tick(65), "start a timeout");
+    let a = story.0.unit("a").expect("a unit");
+    assert_eq!(story.0.state(a), State::Activating, "what it has begun goes on");
+}
+
+#[test]
+fn restarts_are_counted_until_it_is_started_from_being_down() {
+    let restart = Restart { policy: RestartPolicy::Always, delay: seconds(1), ..Restart::default() };
+    let mut story = Story::of([Spec { restart, start_limit_burst: 0, ..Spec::new("a") }]);
+    let a = story.0.unit("a").expect("a unit");
+    story.ask(Verb::Start, "a", 0);
+    let mut at = 0;
+    for count in 1..=4 {
+        story.say("a", Event::Ready, at);
+        // Runs that are long enough for the delay to begin anew count too.
+        at += 60;
+        story.say("a", Event::Ended(Outcome::ExitCode(1)), at);
+        at += 1;
+        story.tick(at);
+        assert_eq!(story.0.restarts(a), count);
+    }
+    story.say("a", Event::Ready, at);
+    story.ask(Verb::Restart, "a", at);
+    story.say("a", DONE, at);
+    assert_eq!(story.0.restarts(a), 0);
+}
+
+#[test]
 fn restarts_have_a_limit_and_stopping_cancels_them() {
     let mut story = Story::of([restarting(RestartPolicy::Always).with(OnFailure, "b"), Spec::new("b")]);
     story.ask(Verb::Start, "a", 0);

@@ -20,7 +20,8 @@ pub(super) const ORDER: Fate = NotCarriedOut("units are started and stopped with
 pub(super) const CONDITION: Fate = CarriedOut;
 pub(super) const ENABLE: Fate = CarriedOut;
 pub(super) const ISOLATE: Fate = NotCarriedOut("isolating a unit is not built");
-pub(super) const ACTION: Fate = NotCarriedOut("the machine is not rebooted or powered off for a unit");
+pub(super) const ARGUMENT: Fate =
+    NotCarriedOut("the machine starts anew without an argument for its firmware");
 pub(super) const LEFT_BEHIND: Fate =
     NotCarriedOut("what a user leaves behind in shared memory and queues is not removed");
 pub(super) const JOINED: Fate = NotCarriedOut("units do not share namespaces of their own");

@@ -1,7 +1,7 @@
 //! `[Unit]` and `[Install]`.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{ACTION, CONDITION, ENABLE, FOR_PEOPLE, ISOLATE, JOINED, ORDER};
+use super::fate::{ARGUMENT, CONDITION, ENABLE, FOR_PEOPLE, ISOLATE, JOINED, ORDER};
 use super::kind::Kind::{
     self, Bool, Choice, Condition, Number, PathCondition, Paths, Span, Text, Units, Words,
 };
@@ -59,18 +59,18 @@ pub(super) const UNIT: &[Directive] = &[
     row("OnFailureIsolate", Bool, ISOLATE),
     row("IgnoreOnIsolate", Bool, ISOLATE),
     row("JobTimeoutSec", Span, CarriedOut),
-    row("JobRunningTimeoutSec", Span, ORDER),
-    row("JobTimeoutAction", ACTIONS, ACTION),
-    row("JobTimeoutRebootArgument", Text, ACTION),
+    row("JobRunningTimeoutSec", Span, CarriedOut),
+    row("JobTimeoutAction", ACTIONS, CarriedOut),
+    row("JobTimeoutRebootArgument", Text, ARGUMENT),
     row("StartLimitIntervalSec", Span, CarriedOut),
     row("StartLimitBurst", Number(0, u32::MAX as i64), CarriedOut),
-    row("StartLimitAction", ACTIONS, ACTION),
-    row("FailureAction", ACTIONS, ACTION),
-    row("SuccessAction", ACTIONS, ACTION),
-    row("FailureActionExitStatus", Number(0, 255), ACTION),
-    row("SuccessActionExitStatus", Number(0, 255), ACTION),
-    row("RebootArgument", Text, ACTION),
-    row("CollectMode", Choice(&["inactive", "inactive-or-failed"]), ORDER),
+    row("StartLimitAction", ACTIONS, CarriedOut),
+    row("FailureAction", ACTIONS, CarriedOut),
+    row("SuccessAction", ACTIONS, CarriedOut),
+    row("FailureActionExitStatus", Number(0, 255), CarriedOut),
+    row("SuccessActionExitStatus", Number(0, 255), CarriedOut),
+    row("RebootArgument", Text, ARGUMENT),
+    row("CollectMode", Choice(&["inactive", "inactive-or-failed"]), CarriedOut),
 ];
 
 /// A condition, which lets a unit be where it does not hold, and an assertion, which fails it.
