@@ -23,12 +23,19 @@ const UNITS: [(&str, &str); 7] = [
 /// What is called, its exit status, and a part of what it prints.
 type Asked = (&'static str, i32, &'static str);
 
-const ASKED: [Asked; 31] = [
+const ASKED: [Asked; 38] = [
     // What keeps one unit from it does not keep the others.
     ("start gone other", 5, "Failed to start gone.service: Unit gone.service not found."),
     ("is-active other", 0, "active"),
     ("stop gone other fails", 5, "Failed to stop gone.service: Unit gone.service not loaded."),
     ("is-active other", 3, "inactive"),
+    ("reload-or-restart runs other", 0, ""),
+    ("is-active other", 0, "active"),
+    ("stop runs", 0, ""),
+    ("try-reload-or-restart runs", 0, ""),
+    ("is-active runs", 3, "inactive"),
+    ("force-reload runs", 0, ""),
+    ("is-active runs", 0, "active"),
     ("stop left", 0, ""),
     ("try-restart other", 0, ""),
     ("try-restart gone", 5, "Unit gone.service not found."),

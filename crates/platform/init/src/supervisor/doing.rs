@@ -16,7 +16,7 @@ pub(super) struct Wish {
     pub(super) verb: Verb,
     /// Only with those that are active.
     pub(super) active_only: bool,
-    /// What cannot reload is restarted.
+    /// What cannot reload is restarted, and what is not active started.
     pub(super) or_restart: bool,
 }
 
@@ -115,7 +115,10 @@ impl Supervisor {
         }
         let at = now();
         let asked = match self.machine.request(verb, unit, at) {
-            Err(Refusal::CannotReload(_)) if or_restart => self.machine.request(Verb::Restart, unit, at),
+            // What is not there is started.
+            Err(Refusal::CannotReload(_) | Refusal::NotActive(_)) if or_restart => {
+                self.machine.request(Verb::Restart, unit, at)
+            }
             asked => asked,
         };
         asked.map(|job| (job, unit, verb)).map_err(why)

@@ -224,6 +224,10 @@ impl Installation {
     fn is_link_to(&self, folder: &str, entry: &str, info: &Info) -> Result<bool, InstallError> {
         let path = format!("{folder}/{entry}");
         let Entry::Link(to) = self.layout.entry(&path)? else { return Ok(false) };
+        // A mask that an earlier folder overrules.
+        if to == "/dev/null" {
+            return Ok(false);
+        }
         Ok(entry == info.name.as_str() || last(&to) == info.name.as_str() || {
             let to = if to.starts_with('/') { to } else { format!("{folder}/{to}") };
             // Instances share the file of their template: it is their names that tell them apart.

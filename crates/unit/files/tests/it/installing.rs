@@ -51,6 +51,8 @@ const UNITS: &[(&str, &str)] = &[
     ("lib/masked-here.service", "[Install]\nWantedBy=multi-user.target\n"),
     ("run/masked-now.service", "-> /dev/null"),
     ("lib/masked-now.service", "[Install]\nWantedBy=multi-user.target\n"),
+    ("etc/overruled.service", "[Install]\nAlso=plain.service\n"),
+    ("run/overruled.service", "-> /dev/null"),
     ("etc/far.service", "-> /opt/far.service"),
     ("opt/far.service", "[Install]\nWantedBy=multi-user.target\n"),
     ("opt/new.service", "[Install]\nWantedBy=multi-user.target\n"),
