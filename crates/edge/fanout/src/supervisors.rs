@@ -51,6 +51,12 @@ impl Supervisors {
         station.into_iter().chain(machine).collect()
     }
 
+    /// The one that has the station's parts.
+    pub(crate) fn of_parts(&self) -> Option<Which> {
+        let machine = self.machine.as_ref().map(|_| Which::Machine);
+        self.station.as_ref().map(|_| Which::Station).or(machine)
+    }
+
     /// Whose a unit is that this supervisor has.
     pub(crate) fn whose(&self, unit: &str, at: Which) -> Which {
         let own = self.station.is_none() && self.parts.iter().any(|part| part == unit);
@@ -172,6 +178,7 @@ mod tests {
         // A part of another program is the machine's.
         assert_eq!(one.of("other.task"), Some((Which::Machine, machine)));
         assert_eq!((two.all().len(), one.all().len()), (2, 1));
+        assert_eq!((two.of_parts(), one.of_parts()), (Some(Which::Station), Some(Which::Machine)));
         assert_eq!(two.whose("link.task", Which::Machine), Which::Machine);
         let logs = |of: &Supervisors, unit: &str| of.logs_of(unit).expect("somebody has it");
         assert_eq!(logs(&two, "link.task"), [own.join("log")]);

@@ -116,6 +116,25 @@ fn the_parts_of_the_station_are_units_of_the_supervisor_that_has_started_it() {
     let log = get(&address, "/api/units/perigee.service/log");
     assert!(log.starts_with("HTTP/1.1 401"), "it may hold a one-time password");
 
+    // What changes is told under the same name.
+    let mut events = TcpStream::connect(&address).unwrap();
+    events.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let request = format!("GET /api/units/events HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    events.write_all(request.as_bytes()).unwrap();
+    let mut told = String::new();
+    let mut hear = |what: &str| {
+        let mut octets = [0; 1024];
+        while !told.contains(what) {
+            let count = events.read(&mut octets).unwrap();
+            assert_ne!(count, 0, "{what} is not in {told}");
+            told.push_str(&String::from_utf8_lossy(&octets[..count]));
+        }
+    };
+    hear("event: begin");
+    assert_eq!(init.act(Verb::Restart, "simulator.task"), JobOutcome::Done);
+    hear(r#"data: {"supervisor":"station","#);
+    init.wait_for("fanout.task", State::Active);
+
     // One part is started again, with those that need it; the others are not touched.
     let since = |unit: &str| init.status(unit).since;
     let before = STATION.map(since);
@@ -268,6 +287,12 @@ fn a_program_with_tasks() {
         Some(count) => (0..count.trim().parse::<u32>().unwrap()).for_each(|number| {
             let _ = says.write(format!("STATUS=a\nTEXT={number}").as_bytes());
         }),
+        None if packet == "EAT" => {
+            let mut eaten = Vec::new();
+            loop {
+                eaten.push(vec![1_u8; 1 << 20]);
+            }
+        }
         None => drop(says.write(packet.as_bytes())),
     };
     fs::read_to_string(folder.join("first")).unwrap_or_default().split("\n\n").for_each(&mut say);
@@ -283,7 +308,7 @@ fn a_program_with_tasks() {
 
 fn program(folder: &str) -> String {
     format!(
-        "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=TEST --exact tasks::a_program_with_tasks --nocapture\nRestart=always\nRestartSec=50ms\n\
+        "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=TEST --exact tasks::a_program_with_tasks --nocapture\nRestart=always\nRestartSec=50ms\nMemoryMax=100M\nMemorySwapMax=0\n\
          Environment=PERIGEE_TASKS_FOLDER=DIR/{folder}\n[X-Perigee]\nTasks=yes\n"
     )
 }
@@ -364,6 +389,39 @@ fn what_a_program_says_counts_for_its_own_tasks_alone() {
     say(&one, TWO);
     init.wait("another run", || main("one.service").is_some_and(|pid| Some(pid) != before));
     init.wait_for("b.task", State::Active);
+}
+
+#[test]
+fn a_program_that_falls_over_tells_no_more_and_its_tasks_say_why() {
+    if !may_run("a_program_that_falls_over_tells_no_more_and_its_tasks_say_why") {
+        return;
+    }
+    let init = boot_programs();
+    let last_fall = || {
+        let fell = |change: &Change| change.unit == "b.task" && change.to == State::Failed;
+        let told = changes(&init);
+        let fell = told.iter().rev().find(|change| fell(change));
+        fell.map(|change| change.result.clone()).unwrap_or_default()
+    };
+    let fall = |how: &dyn Fn()| {
+        let main = || init.status("one.service").main_pid;
+        let before = main();
+        how();
+        init.wait("another run", || main().is_some_and(|pid| Some(pid) != before));
+        init.wait_for("b.task", State::Active);
+        last_fall()
+    };
+    // As a program ends that has panicked, and is built so that a panic ends it.
+    let aborted = fall(&|| kill(&init, "one.service", "ABRT"));
+    assert!(["signal SIGABRT", "core-dump SIGABRT"].contains(&aborted.as_str()), "{aborted}");
+    let limited = init.status("one.service").usage.is_some_and(|usage| usage.memory_max.is_some());
+    if !limited {
+        eprintln!("SKIPPED in part: memory cannot be limited here");
+        return;
+    }
+    assert_eq!(fall(&|| say(&init.path("one"), "EAT")), "oom-kill");
+    // A kill follows within the same group, and is another matter.
+    assert_eq!(fall(&|| kill(&init, "one.service", "KILL")), "signal SIGKILL");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use super::client::place;
 use crate::http::guard::Caller;
 use crate::station::Station;
-use crate::supervisors::{Connection, Trouble, Which};
+use crate::supervisors::{Connection, Supervisors, Trouble, Which};
 
 /// Watches both supervisors, as far as they are there.
 struct Watch {
@@ -55,11 +55,12 @@ pub(crate) async fn open(
 ) -> Result<Response, Refusal> {
     let place = place(&station)?;
     let mut connections = [None, None];
+    let has_parts = station.supervisors.of_parts();
     for (which, runtime) in station.supervisors.all() {
-        // That of the machine may be gone for a moment; without that of the station nothing is to be seen.
+        // That of the machine may be gone for a moment; without that of the station's parts nothing is to be seen.
         match watch(runtime).await {
             Ok(connection) => connections[which as usize] = Some(connection),
-            Err(trouble) if which == Which::Station => return Err(trouble.into()),
+            Err(trouble) if Some(which) == has_parts => return Err(trouble.into()),
             Err(_) => {}
         }
     }
@@ -102,7 +103,7 @@ fn events(watch: Watch) -> impl Stream<Item = Result<Bytes, Infallible>> {
                 }
                 () = watch.station.stopping.cancelled() => return None,
             };
-            if let Some(event) = event(which, &reply.ok()?) {
+            if let Some(event) = event(&watch.station.supervisors, which, &reply.ok()?) {
                 return Some((Ok(event), watch));
             }
         }
@@ -117,9 +118,12 @@ async fn next(connection: &mut Option<Connection>) -> Result<Reply, Trouble> {
     }
 }
 
-fn event(supervisor: Which, reply: &Reply) -> Option<Bytes> {
+fn event(supervisors: &Supervisors, supervisor: Which, reply: &Reply) -> Option<Bytes> {
     let (name, data) = match reply {
-        Reply::Change(change) => ("change", serde_json::to_string(&Changed { supervisor, change }).ok()?),
+        Reply::Change(change) => {
+            let supervisor = supervisors.whose(&change.unit, supervisor);
+            ("change", serde_json::to_string(&Changed { supervisor, change }).ok()?)
+        }
         Reply::Missed { from, to } => {
             ("missed", serde_json::to_string(&Missed { supervisor, from: *from, to: *to }).ok()?)
         }
