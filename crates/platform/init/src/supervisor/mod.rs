@@ -7,6 +7,7 @@
 mod actions;
 mod adopting;
 mod allowance;
+mod brought;
 mod bus;
 mod carry_out;
 mod clock;
