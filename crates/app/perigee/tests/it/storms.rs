@@ -178,7 +178,8 @@ fn no_exit_status_is_lost() {
 #[test]
 fn a_supervisor_that_is_killed_finds_its_services_again() {
     let kills = if soak() { 300 } else { 8 };
-    let unit = "[Service]\nExecStart=/bin/sh -c 'echo $$$$ >>DIR/started-%N; exec sleep 100000'\n";
+    let unit =
+        "[Service]\nExecStart=/bin/sh -c 'echo $$$$ >>DIR/started-%N; sleep 100001 & exec sleep 100000'\n";
     let units: Vec<_> =
         (0..SERVICES).map(|number| (format!("keeps{number}.service"), unit.to_owned())).collect();
     let script = "while [ ! -e DIR/over ]; do INIT; done";
@@ -206,4 +207,24 @@ fn a_supervisor_that_is_killed_finds_its_services_again() {
         let starts = storm.text(&format!("started-keeps{number}"));
         assert_eq!(starts.lines().count(), 1, "keeps{number} was started more than once: {starts}");
     }
+    // Nor does another copy of the program forget whose children they are: it hears when one ends, though others are left
+    // in its group.
+    storm.ask(&Request::DaemonReexec);
+    assert_eq!(storm.wait("the same services once more", all_up), before);
+    let main = fs::read_to_string(storm.path("started-keeps0")).unwrap();
+    // As the namespace numbers it.
+    let pattern = format!("^NSpid:.*\t{}$", main.trim());
+    let find = format!("grep -lE '{pattern}' /proc/[0-9]*/status");
+    let found = Command::new("sh").args(["-c", &find]).output().unwrap();
+    let found = String::from_utf8_lossy(&found.stdout).into_owned();
+    let outside = found.lines().filter_map(|path| path.split('/').nth(2)?.parse::<u32>().ok());
+    let own = fs::read_link(format!("/proc/{}/ns/pid_for_children", storm.process.id())).unwrap();
+    let same = outside.filter(|pid| fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|ns| ns == own));
+    for pid in same.collect::<Vec<_>>() {
+        let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+    }
+    storm.wait("the end of a service", || {
+        let there = storm.status("keeps0.service")?;
+        (there.listed.active == "failed" && there.processes.is_empty()).then_some(())
+    });
 }

@@ -199,9 +199,23 @@ impl Supervisor {
         Some(held)
     }
 
+    /// Whether a service was taken up from an earlier supervisor, and not started anew since then.
+    pub(super) fn is_taken_up(&self, unit: UnitId) -> bool {
+        self.estate.taken.contains(&unit)
+    }
+
+    /// The same service, in the next copy of the program: its main process is still another's child.
+    pub(super) fn take_up_again(&mut self, unit: UnitId, descriptor: OwnedFd) {
+        self.estate.taken.insert(unit);
+        self.hear_of_stranger(unit, &descriptor);
+        if let Some(service) = self.table.service(unit) {
+            service.main = service.life.main().map(|pid| (pid, descriptor));
+        }
+    }
+
     /// Hears when the main process of a service ends, if it has been taken up: its processes are nobody's children here.
     pub(super) fn hear_of_stranger(&mut self, unit: UnitId, descriptor: &OwnedFd) {
-        if self.estate.taken.contains(&unit) {
+        if self.is_taken_up(unit) {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, Source::Adopted(unit.index() as u32).token());
             // Without it the group becomes empty one day, and tells.
             let _ = self.epoll.add(descriptor, event);

@@ -96,6 +96,9 @@ struct HandedService {
     invocation: String,
     group: Option<String>,
     stored: Vec<(String, i32)>,
+    /// The descriptor of its main process, if that is another's child: nobody else tells how it ends.
+    #[serde(default)]
+    stranger: Option<i32>,
     connection: Option<HandedConnection>,
 }
 
@@ -206,6 +209,12 @@ impl Supervisor {
                         invocation: service.invocation.clone(),
                         group: service.group.as_ref().map(|group| group.path().to_owned()),
                         stored: stored.collect::<io::Result<_>>()?,
+                        stranger: match &service.main {
+                            Some((_, descriptor)) if self.is_taken_up(unit) => {
+                                Some(keep(descriptor.as_fd())?)
+                            }
+                            _ => None,
+                        },
                         connection: connection.transpose()?,
                     });
                 }
@@ -328,6 +337,9 @@ impl Supervisor {
         }
         self.resume_health(unit, handed.health);
         self.hold_processes(unit);
+        if let Some(descriptor) = handed.stranger {
+            self.take_up_again(unit, taken(descriptor));
+        }
         self.watch_group(unit);
     }
 

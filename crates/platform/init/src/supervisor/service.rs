@@ -180,6 +180,12 @@ impl Supervisor {
     }
 
     fn make_process(&mut self, unit: UnitId, role: Role, exec: Exec, place: usize) {
+        // A service that another copy of the program has started says the rest to the same log.
+        if let Some(service) = self.table.service(unit)
+            && service.output.is_none()
+        {
+            service.output = self.log.streams(&service.log, &service.invocation, self.settings.console);
+        }
         let tasks = (exec == Exec::Start).then(|| self.open_node(unit)).flatten();
         let service = self.table.service_ref(unit).map(|service| service.life.service().clone());
         // The unit may have been read anew since its list was begun.
