@@ -5,6 +5,7 @@
 mod boot;
 mod ctl_check;
 mod ctl_logs;
+mod faults;
 mod init;
 mod load;
 mod names;

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Services that outlive their supervisor.
 const SERVICES: usize = 10;
 
-fn soak() -> bool {
+pub(crate) fn soak() -> bool {
     std::env::var_os("PERIGEE_SOAK").is_some()
 }
 
@@ -63,7 +63,7 @@ impl Storm {
         Some(Storm { folder, process })
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -159,10 +159,27 @@ fn no_exit_status_is_lost() {
         )
     };
     let mut units: Vec<_> = (1..=4).map(|status| (format!("crash-{status}.service"), unit(status))).collect();
-    // Whatever else ends at the same time is nobody's business.
+    // Whatever else ends at the same time is nobody's business: orphans, and all the processes that can be made.
+    let count = if soak() { 1_000_000 } else { 20_000 };
     let noise = "[Service]\nExecStart=HELPER orphans 5000\n".to_owned();
     units.push(("noise.service".to_owned(), noise));
+    for number in 0..2 {
+        let forks = format!(
+            "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'HELPER statuses {count} >DIR/statuses-{number}'\n"
+        );
+        units.push((format!("statuses{number}.service"), forks));
+    }
+    // Each command has to end with this status; another one fails the unit, and one that is lost holds it for ever.
+    let commands = if soak() { 5_000 } else { 150 };
+    for status in 11..=14 {
+        let lines = format!("ExecStart=HELPER exit {status}\n").repeat(commands);
+        let text = format!(
+            "[Service]\nType=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=infinity\nSuccessExitStatus={status}\n{lines}"
+        );
+        units.push((format!("list-{status}.service"), text));
+    }
     let Some(storm) = Storm::begin("no_exit_status_is_lost", "exec INIT", &units) else { return };
+    let began = Instant::now();
     for status in 1..=4 {
         let name = format!("crash-{status}.service");
         // One that was lost would be the last.
@@ -172,6 +189,25 @@ fn no_exit_status_is_lost() {
             (runs_now > runs && there.listed.active == "active").then_some(())
         });
         assert_eq!(storm.text(&format!("runs-{status}")).len(), runs + 1);
+    }
+    for status in 11..=14 {
+        let name = format!("list-{status}.service");
+        let end = storm.wait(&format!("end of {name}"), || {
+            storm.status(&name).filter(|there| there.listed.active != "activating")
+        });
+        assert_eq!((end.listed.active.as_str(), end.result.as_str()), ("active", "success"), "{end:?}");
+    }
+    let own = 4 * (commands + runs) as u64;
+    eprintln!(
+        "{own} processes of units told how they ended, {:.0} a second",
+        own as f64 / began.elapsed().as_secs_f64()
+    );
+    for number in 0..2 {
+        let said = storm.wait("the rate of the machine", || {
+            Some(storm.text(&format!("statuses-{number}"))).filter(|text| text.ends_with('\n'))
+        });
+        eprintln!("{said}");
+        assert_eq!((figure(&said, "statuses"), figure(&said, "right")), (Some(count), Some(count)));
     }
 }
 

@@ -1,0 +1,116 @@
+//! `perigee init` under faults that need no machine of their own: a log that cannot be written, and kills of a supervisor
+//! whose services end, print and listen meanwhile. Those that need one are in `boot`.
+
+use std::fs;
+use std::process::Command;
+
+use crate::storms::Storm;
+use crate::support::PERIGEE;
+
+/// A supervisor that is started again whenever it has ended, unless it is held.
+const AGAIN: &str = "while :; do INIT; while [ -e DIR/hold ]; do sleep 0.01; done; done";
+
+impl Storm {
+    /// Kills the supervisor; with `hold` no other one comes until the file is removed.
+    fn kill(&self, hold: bool) {
+        if hold {
+            fs::write(self.path("hold"), "").unwrap();
+        }
+        let pid = self.wait("supervisor", || self.supervisor());
+        assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+        self.wait("the end of the supervisor", || (self.supervisor() != Some(pid)).then_some(()));
+    }
+
+    fn is_active(&self, unit: &str) {
+        self.wait(unit, || self.status(unit).filter(|unit| unit.listed.active == "active"));
+    }
+
+    /// What a unit has printed, as far as the log in this folder has it.
+    fn logged(&self, folder: &str, unit: &str) -> Vec<String> {
+        let arguments = ["ctl", "logs", "-u", unit, "-o", "cat", "--folder"];
+        let output = Command::new(PERIGEE).args(arguments).arg(self.path(folder)).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+}
+
+fn unit(name: &str, text: &str) -> (String, String) {
+    (name.to_owned(), text.to_owned())
+}
+
+/// Where the folder of the log cannot be made, what units print is beside the run-time files, and they do not notice.
+#[test]
+fn a_log_folder_that_cannot_be_written() {
+    let units = [
+        unit("says.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/echo something\n"),
+        unit("stays.service", "[Unit]\nAfter=says.service\n[Service]\nExecStart=/bin/sleep 100000\n"),
+    ];
+    // A file is no folder, not even for root.
+    let script = "echo >DIR/file; exec INIT --log DIR/file/below";
+    let Some(storm) = Storm::begin("a_log_folder_that_cannot_be_written", script, &units) else { return };
+    storm.is_active("stays.service");
+    storm.wait("what was printed", || {
+        storm.logged("run/log", "says").contains(&"something".to_owned()).then_some(())
+    });
+}
+
+/// A process that ended while there was no supervisor, or under one whose child it is not: its status is what the kernel
+/// still tells, or unknown, and never one that it did not have.
+#[test]
+fn an_exit_status_that_nobody_has_seen() {
+    let ends = |status: u32| {
+        format!(
+            "[Service]\nExecStart=/bin/sh -c 'while [ ! -e DIR/end-{status} ]; do sleep 0.01; done; exit {status}'\n"
+        )
+    };
+    let units = [unit("missed.service", &ends(3)), unit("later.service", &ends(4))];
+    let Some(storm) = Storm::begin("an_exit_status_that_nobody_has_seen", AGAIN, &units) else { return };
+    units.iter().for_each(|(name, _)| storm.is_active(name));
+    storm.kill(true);
+    fs::write(storm.path("end-3"), "").unwrap();
+    // Whoever has it as a child now reaps it.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    fs::remove_file(storm.path("hold")).unwrap();
+    let told = |name: &str| {
+        storm.wait(&format!("end of {name}"), || {
+            let there = storm.status(name)?;
+            ["inactive", "failed"].contains(&there.listed.active.as_str()).then_some(there)
+        })
+    };
+    let unknown = "nobody saw how it has ended";
+    let missed = told("missed.service");
+    assert_eq!(missed.main_ended.as_deref(), Some(unknown), "{missed:?}");
+    storm.is_active("later.service");
+    fs::write(storm.path("end-4"), "").unwrap();
+    let later = told("later.service");
+    match later.main_ended.as_deref() {
+        // From Linux 6.15 on it is told to whoever holds the process.
+        Some("exited with 4") => assert_eq!(later.listed.active, "failed", "{later:?}"),
+        ended => {
+            eprintln!("SKIPPED: this kernel does not tell how a stranger has ended");
+            assert_eq!(ended, Some(unknown), "{later:?}");
+        }
+    }
+}
+
+/// The log holds the other ends of what units print into: they go on while there is no supervisor, and nothing is missing.
+#[test]
+fn what_is_printed_while_supervisors_are_killed() {
+    let units = [unit("chatter.service", "[Service]\nExecStart=HELPER chatter\nLogRateLimitIntervalSec=0\n")];
+    let test = "what_is_printed_while_supervisors_are_killed";
+    let Some(storm) = Storm::begin(test, AGAIN, &units) else { return };
+    for _ in 0..5 {
+        storm.is_active("chatter.service");
+        storm.kill(false);
+    }
+    storm.is_active("chatter.service");
+    let printed = |least: usize| {
+        let lines = storm.logged("run/log", "chatter");
+        let lines: Vec<_> = lines.into_iter().filter(|line| line.starts_with("line ")).collect();
+        (lines.len() >= least).then_some(lines)
+    };
+    let before = storm.wait("some lines", || printed(10)).len();
+    let lines = storm.wait("more lines", || printed(before + 10));
+    for (number, line) in lines.iter().enumerate() {
+        assert_eq!(*line, format!("line {number}"), "none is missing, and none there twice");
+    }
+}
