@@ -8,7 +8,7 @@ use nix::sys::socket::{
     AddressFamily, Shutdown, SockFlag, SockType, setsockopt, shutdown, socketpair, sockopt,
 };
 
-use crate::message::{Answer, Event, MOST_PACKET, Request, StreamSpec, receive, send};
+use crate::message::{Answer, Event, Held, MOST_HELD, MOST_PACKET, Request, StreamSpec, receive, send};
 
 /// Requests that wait for a log process that is busy or not there.
 const MOST_WAITING: usize = 4096;
@@ -61,6 +61,8 @@ pub struct Client {
     socket: Option<OwnedFd>,
     /// Every stream that has not ended, with its receiving end.
     streams: BTreeMap<u64, (StreamSpec, OwnedFd)>,
+    /// Descriptors of units that the log process keeps too.
+    held: BTreeMap<u64, (String, Held, OwnedFd)>,
     /// Requests that have not been sent; a stream by its number.
     waiting: VecDeque<Request>,
     /// Flushes that have not been answered.
@@ -75,18 +77,23 @@ pub struct Client {
 impl Client {
     /// Without a log process yet: events wait, streams are kept.
     pub fn new() -> Client {
-        Client::default()
+        // No number is one that a supervisor before this one has given, whose streams may still be there.
+        Client { last: perigee_journal::Now::read().monotonic, ..Client::default() }
     }
 
     /// Takes the socket of a log process and tells it everything.
     pub fn connect(&mut self, socket: OwnedFd) {
         self.socket = Some(socket);
         let streams = self.streams.iter().map(|(key, (spec, _))| request_of(*key, spec));
+        let held = self.held.iter().map(|(id, (unit, what, _))| hold(*id, unit, what));
         let others = std::mem::take(&mut self.waiting);
         // Streams go first: what is said about a unit comes behind what it was.
-        self.waiting = [Request::Hello].into_iter().chain(streams).collect();
+        self.waiting = [Request::Hello].into_iter().chain(streams).chain(held).collect();
         let again = |request: &Request| {
-            matches!(request, Request::Stream { .. } | Request::Hello | Request::Flush { .. })
+            matches!(
+                request,
+                Request::Stream { .. } | Request::Hold { .. } | Request::Hello | Request::Flush { .. }
+            )
         };
         self.waiting.extend(others.into_iter().filter(|request| !again(request)));
         self.waiting.extend(self.flushes.iter().map(|id| Request::Flush { id: *id }));
@@ -121,6 +128,37 @@ impl Client {
         self.streams.insert(key, (spec, ours));
         self.pump();
         Ok((key, theirs))
+    }
+
+    /// Lets the log process keep a descriptor of a unit, for a supervisor that comes after this one is killed.
+    ///
+    /// # Errors
+    /// There is no second descriptor to be had, or too many are kept.
+    pub fn hold(&mut self, unit: &str, what: Held, fd: BorrowedFd<'_>) -> io::Result<()> {
+        if self.held.len() >= MOST_HELD {
+            return Err(io::Error::other("too many descriptors are kept"));
+        }
+        let fd = fd.try_clone_to_owned()?;
+        self.last += 1;
+        self.push(hold(self.last, unit, &what));
+        self.held.insert(self.last, (unit.to_owned(), what, fd));
+        self.pump();
+        Ok(())
+    }
+
+    /// Lets go of those descriptors of a unit that are meant.
+    pub fn release(&mut self, unit: &str, which: impl Fn(&Held) -> bool) {
+        let meant = self.held.iter().filter(|(_, (whose, what, _))| whose == unit && which(what));
+        for id in meant.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.held.remove(&id);
+            self.push(Request::Release { id });
+        }
+        self.pump();
+    }
+
+    /// The descriptors that are kept: whose, what, and the descriptor itself; in the order in which they came.
+    pub fn held(&self) -> impl Iterator<Item = (&str, &Held, BorrowedFd<'_>)> {
+        self.held.values().map(|(unit, what, fd)| (unit.as_str(), what, fd.as_fd()))
     }
 
     /// Writes a record, of 48 KiB at most. When too many wait the oldest are dropped, and counted.
@@ -191,6 +229,11 @@ impl Client {
                 self.streams.insert(key, (*spec, fd));
                 Told::Adopted { key, unit }
             }
+            Answer::Held { id, unit, what } => {
+                self.last = self.last.max(id);
+                self.held.entry(id).or_insert((unit, what, fd?));
+                return None;
+            }
             Answer::Hello => Told::Ready,
             Answer::Flushed { id } => {
                 self.flushes.remove(&id);
@@ -236,6 +279,14 @@ impl Client {
                         continue;
                     }
                 },
+                Request::Hold { id, .. } => match self.held.get(id) {
+                    Some((_, _, fd)) => Some(fd.as_fd()),
+                    // It was let go of meanwhile.
+                    None => {
+                        self.waiting.pop_front();
+                        continue;
+                    }
+                },
                 _ => None,
             };
             match send(socket, request, fd) {
@@ -252,6 +303,10 @@ impl Client {
             self.waiting.pop_front();
         }
     }
+}
+
+fn hold(id: u64, unit: &str, what: &Held) -> Request {
+    Request::Hold { id, unit: unit.to_owned(), what: what.clone() }
 }
 
 fn request_of(key: u64, spec: &StreamSpec) -> Request {

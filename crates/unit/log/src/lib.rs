@@ -12,6 +12,9 @@
 //! exception are lines without an end: after a while they are taken out, so that the unit is not held up, and until
 //! their end comes they are in memory only.
 //!
+//! **It keeps what a killed supervisor would take with it**: the sockets at which units listen, and the descriptors that
+//! they have stored, are handed to the next supervisor with the streams.
+//!
 //! **A storm holds up nobody else.** Each stream has its turn, and a turn takes a bounded piece.
 
 mod client;
@@ -24,5 +27,5 @@ mod spec;
 mod stream;
 
 pub use client::{Client, Told};
-pub use message::{Event, StreamSpec};
+pub use message::{Event, Held, StreamSpec};
 pub use process::{Config, run};

@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 /// Octets of the longest packet.
 pub(super) const MOST_PACKET: usize = 128 << 10;
 
+/// Descriptors of units that are kept for the next supervisor, at most.
+pub(super) const MOST_HELD: usize = 8192;
+
 /// Where what comes out of a stream belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamSpec {
@@ -102,6 +105,24 @@ impl Event {
     }
 }
 
+/// What a descriptor is that the log process keeps for the next supervisor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// A socket that the unit listens at: its place among those of the unit, and whether connections come from it.
+    Port {
+        /// Its place.
+        index: usize,
+        /// Whether connections come from it.
+        connects: bool,
+    },
+    /// What the unit has given to be stored, by this name.
+    Stored {
+        /// The name.
+        name: String,
+    },
+}
+
 /// To the log process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
@@ -112,6 +133,10 @@ pub(super) enum Request {
     Stream { key: u64, spec: Box<StreamSpec> },
     /// Write this.
     Record(Box<Event>),
+    /// Keep this descriptor of a unit, which comes beside it.
+    Hold { id: u64, unit: String, what: Held },
+    /// Close it again.
+    Release { id: u64 },
     /// Say when all that can be read now is written.
     Flush { id: u64 },
     /// Begin a new file.
@@ -126,6 +151,8 @@ pub(super) enum Request {
 pub(super) enum Answer {
     /// A stream that is there, with its receiving end beside it.
     Stream { key: u64, spec: Box<StreamSpec> },
+    /// A descriptor that is kept, beside it.
+    Held { id: u64, unit: String, what: Held },
     /// Those were all.
     Hello,
     /// Everything that could be read at that request is written.

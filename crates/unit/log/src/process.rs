@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::console::Console;
 use crate::datagrams;
-use crate::message::{Answer, Event, MOST_PACKET, Request, receive, send};
+use crate::message::{Answer, Event, Held, MOST_HELD, MOST_PACKET, Request, receive, send};
 use crate::origin::Origins;
 use crate::stream::{Buffers, Stream, Turn, io_error};
 
@@ -112,6 +112,8 @@ struct Process {
     stdout: Option<OwnedFd>,
     streams: BTreeMap<u64, Stream>,
     next: u64,
+    /// Descriptors of units that are kept for the next supervisor.
+    kept: BTreeMap<u64, (String, Held, OwnedFd)>,
     /// Streams that wait for their turn.
     ready: VecDeque<u64>,
     /// Lines without an end that are taken then: by time in microseconds since boot, number of the stream.
@@ -154,6 +156,7 @@ impl Process {
             stdout: None,
             streams: BTreeMap::new(),
             next: FIRST_STREAM,
+            kept: BTreeMap::new(),
             ready: VecDeque::new(),
             patience: BTreeMap::new(),
             limiters: HashMap::new(),
@@ -526,6 +529,10 @@ impl Process {
                     })
                     .collect();
                 self.answers.extend(streams);
+                let kept = self.kept.iter().map(|(id, (unit, what, fd))| {
+                    (Answer::Held { id: *id, unit: unit.clone(), what: what.clone() }, fd.try_clone().ok())
+                });
+                self.answers.extend(kept);
                 self.answer(Answer::Hello, None);
             }
             Request::Stream { key, spec } => {
@@ -534,6 +541,12 @@ impl Process {
                 }
             }
             Request::Record(event) => self.event(*event, now),
+            Request::Hold { id, unit, what } => {
+                if let Some(fd) = fd.filter(|_| self.kept.len() < MOST_HELD) {
+                    self.kept.insert(id, (unit, what, fd));
+                }
+            }
+            Request::Release { id } => drop(self.kept.remove(&id)),
             Request::Flush { id } => {
                 self.flush_all()?;
                 self.answer(Answer::Flushed { id }, None);

@@ -2,7 +2,12 @@
 //! whose services end, print and listen meanwhile. Those that need one are in `boot`.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
+
+use perigee_init::control::Request;
+use perigee_units::machine::Verb;
 
 use crate::storms::Storm;
 use crate::support::PERIGEE;
@@ -95,9 +100,12 @@ fn an_exit_status_that_nobody_has_seen() {
 /// The log holds the other ends of what units print into: they go on while there is no supervisor, and nothing is missing.
 #[test]
 fn what_is_printed_while_supervisors_are_killed() {
-    let units = [unit("chatter.service", "[Service]\nExecStart=HELPER chatter\nLogRateLimitIntervalSec=0\n")];
+    let units = [
+        unit("chatter.service", "[Service]\nExecStart=HELPER chatter\nLogRateLimitIntervalSec=0\n"),
+        unit("fresh.service", "[Service]\nType=oneshot\nExecStart=/bin/echo something new\n"),
+    ];
     let test = "what_is_printed_while_supervisors_are_killed";
-    let Some(storm) = Storm::begin(test, AGAIN, &units) else { return };
+    let Some(storm) = Storm::begin_with(test, AGAIN, &units, &["chatter.service"]) else { return };
     for _ in 0..5 {
         storm.is_active("chatter.service");
         storm.kill(false);
@@ -113,4 +121,67 @@ fn what_is_printed_while_supervisors_are_killed() {
     for (number, line) in lines.iter().enumerate() {
         assert_eq!(*line, format!("line {number}"), "none is missing, and none there twice");
     }
+    // What begins now is heard as well, beside the streams of earlier supervisors.
+    let units = vec!["fresh.service".to_owned()];
+    storm.ask(&Request::Do { verb: Verb::Start, units, active_only: false, or_restart: false, wait: true });
+    storm.wait("what a new unit has printed", || {
+        storm.logged("run/log", "fresh").contains(&"something new".to_owned()).then_some(())
+    });
+}
+
+/// Sockets stay open without a supervisor, and whoever has come meanwhile is served by the next one; what services have
+/// stored is given back to them.
+#[test]
+fn sockets_and_stored_descriptors_outlive_their_supervisor() {
+    let units = [
+        unit("waits.socket", "[Socket]\nListenStream=DIR/waits.sock\n"),
+        unit(
+            "waits.service",
+            "[Service]\nExecStart=/bin/sh -c 'echo $LISTEN_FDS >>DIR/waits; exec sleep 100000'\n",
+        ),
+        unit("taken.socket", "[Socket]\nListenStream=DIR/taken.sock\n"),
+        unit(
+            "taken.service",
+            "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sh -c 'echo $LISTEN_FDS >>DIR/taken; exec sleep 100000'\n",
+        ),
+        unit(
+            "keeper.service",
+            "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=notify\nExecStart=HELPER keeper DIR/kept\nFileDescriptorStoreMax=1\nRestart=always\nRestartSec=0\n",
+        ),
+    ];
+    // Else the target would start the service of the first socket too.
+    let wanted = ["waits.socket", "taken.socket", "taken.service", "keeper.service"];
+    let test = "sockets_and_stored_descriptors_outlive_their_supervisor";
+    let Some(storm) = Storm::begin_with(test, AGAIN, &units, &wanted) else { return };
+    wanted.iter().for_each(|unit| storm.is_active(unit));
+    let nodes = || ["waits.sock", "taken.sock"].map(|name| fs::metadata(storm.path(name)).unwrap().ino());
+    let before = nodes();
+    let kept_by = storm.status("keeper.service").unwrap().main_pid.unwrap();
+    for _ in 0..2 {
+        storm.kill(true);
+        fs::remove_file(storm.path("hold")).unwrap();
+        wanted.iter().for_each(|unit| storm.is_active(unit));
+    }
+    storm.kill(true);
+    let _visitor = UnixStream::connect(storm.path("waits.sock")).unwrap();
+    fs::remove_file(storm.path("hold")).unwrap();
+    wanted.iter().for_each(|unit| storm.is_active(unit));
+    assert_eq!(nodes(), before, "the same sockets\n{}", storm.text("log"));
+    storm.wait("the visitor's service", || (storm.text("waits") == "1\n").then_some(()));
+    assert_eq!(storm.text("taken"), "1\n", "started once");
+    let act = |verb: Verb, unit: &str| {
+        let units = vec![unit.to_owned()];
+        storm.ask(&Request::Do { verb, units, active_only: false, or_restart: false, wait: true });
+    };
+    // Started anew it gets the socket of before.
+    act(Verb::Restart, "taken.service");
+    storm.wait("the socket once more", || (storm.text("taken") == "1\n1\n").then_some(()));
+    assert_eq!(storm.text("kept"), "", "nothing was given back yet");
+    let units = vec!["keeper.service".to_owned()];
+    storm.ask(&Request::Kill { units, signal: "KILL".to_owned(), whom: Default::default() });
+    storm.wait("what was kept", || (storm.text("kept") == format!("kept by {kept_by}\n")).then_some(()));
+    // What is closed is closed for good.
+    act(Verb::Stop, "taken.service");
+    act(Verb::Stop, "taken.socket");
+    assert!(UnixStream::connect(storm.path("taken.sock")).is_err(), "nobody holds it any more");
 }

@@ -31,6 +31,17 @@ impl Storm {
     /// Runs `script` as the first process; `DIR` in it and in the units is the folder, `INIT` a supervisor on these units,
     /// `HELPER` the helper of the tests.
     pub(crate) fn begin(test: &str, script: &str, units: &[(String, String)]) -> Option<Storm> {
+        let names: Vec<_> = units.iter().map(|(name, _)| name.as_str()).collect();
+        Storm::begin_with(test, script, units, &names)
+    }
+
+    /// The same; of the units these alone are started.
+    pub(crate) fn begin_with(
+        test: &str,
+        script: &str,
+        units: &[(String, String)],
+        names: &[&str],
+    ) -> Option<Storm> {
         let may = Command::new("unshare").args(["--pid", "--fork", "--mount-proc", "true"]).output();
         if !may.is_ok_and(|output| output.status.success()) {
             eprintln!("SKIPPED {test}: `unshare --pid` needs root");
@@ -48,7 +59,6 @@ impl Storm {
                 .replace("DIR", &path)
         };
         fs::create_dir(folder.path().join("units")).unwrap();
-        let names: Vec<_> = units.iter().map(|(name, _)| name.as_str()).collect();
         let target = ("default.target".to_owned(), format!("[Unit]\nWants={}\n", names.join(" ")));
         for (name, text) in units.iter().chain([&target]) {
             fs::write(folder.path().join("units").join(name), place(text)).unwrap();

@@ -4,7 +4,8 @@
 //! Only a process that is not PID 1 has successors: when PID 1 ends, so does everything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use perigee_journal::Priority;
 use perigee_process::epoll::{EpollEvent, EpollFlags};
@@ -16,7 +17,13 @@ use perigee_units::unit::UnitName;
 use super::processes::ended;
 use super::table::Work;
 use super::{Source, Supervisor, now};
+use perigee_log::{Held, Told};
+use perigee_trigger::socket::Port;
+
 use crate::adopt::{Main, ProcessId, Record, Records, Taken, decide};
+
+/// How long the log process has to hand back what it has kept.
+const KEPT: Duration = Duration::from_secs(2);
 
 /// What there was before this supervisor, and what it leaves itself.
 #[derive(Debug, Default)]
@@ -50,6 +57,111 @@ impl Supervisor {
         read
     }
 
+    /// Waits for what the log process has kept from an earlier supervisor, if that one has left anything.
+    pub(super) fn await_kept(&mut self, read: &[Record]) {
+        let deadline = now() + KEPT;
+        while !read.is_empty() && self.log.client.socket().is_some() && now() < deadline {
+            if self.log.client.ready().iter().any(|told| matches!(told, Told::Ready | Told::Lost)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Lets the log process keep the sockets of a unit for the next supervisor.
+    pub(super) fn keep_ports(&mut self, unit: UnitId) {
+        let Work::Socket(sockets) = &self.table.get(unit).work else { return };
+        if self.estate.records.is_none() {
+            return;
+        }
+        for (index, port) in sockets.ports().iter().enumerate() {
+            let what = Held::Port { index, connects: port.connects };
+            // Without it the next supervisor opens another one, if it can.
+            let _ = self.log.client.hold(self.machine.name(unit), what, port.fd.as_fd());
+        }
+    }
+
+    /// Sockets are closed.
+    pub(super) fn release_ports(&mut self, unit: UnitId) {
+        self.log.client.release(self.machine.name(unit), |what| matches!(what, Held::Port { .. }));
+    }
+
+    /// Takes up the sockets that an earlier supervisor has opened, if there are any; false where they are to be opened.
+    pub(super) fn adopt_sockets(&mut self, unit: UnitId) -> bool {
+        if self.estate.found.remove(&unit).is_none() {
+            return false;
+        }
+        let name = self.machine.name(unit).to_owned();
+        let mut ports: Vec<_> = self
+            .log
+            .client
+            .held()
+            .filter_map(|(whose, what, fd)| match what {
+                Held::Port { index, connects } if whose == name => {
+                    Some((*index, Port { fd: fd.try_clone_to_owned().ok()?, connects: *connects }))
+                }
+                _ => None,
+            })
+            .collect();
+        let Work::Socket(sockets) = &mut self.table.get_mut(unit).work else { return false };
+        if ports.is_empty() {
+            return false;
+        }
+        ports.sort_by_key(|(index, _)| *index);
+        let service = sockets.spec().service.clone();
+        let accepts = sockets.spec().accept;
+        // Earlier ones gave less than a name a millisecond.
+        sockets.go_on(ports.into_iter().map(|(_, port)| port).collect(), now().as_millis() as u64);
+        let runs = self.table.find(service.as_str());
+        let runs =
+            runs.is_some_and(|service| !self.machine.state(service).is_down() || self.is_found(service));
+        match runs && !accepts {
+            true => self.leave_sockets(unit),
+            false => self.wait_for_sockets(unit),
+        }
+        self.say_of(Some(unit), Priority::NOTICE, "is taken up from an earlier supervisor");
+        true
+    }
+
+    /// Keeps a descriptor that a service has stored for the next supervisor too.
+    pub(super) fn keep_stored(&mut self, unit: UnitId, name: &str, fd: BorrowedFd<'_>) {
+        if self.estate.records.is_some() {
+            let what = Held::Stored { name: name.to_owned() };
+            let _ = self.log.client.hold(self.machine.name(unit), what, fd);
+        }
+    }
+
+    /// What a service has stored, by one name or all of it, is closed.
+    pub(super) fn release_stored(&mut self, unit: UnitId, name: Option<&str>) {
+        let meant = |what: &Held| match what {
+            Held::Stored { name: known } => name.is_none_or(|name| name == known),
+            Held::Port { .. } => false,
+        };
+        self.log.client.release(self.machine.name(unit), meant);
+    }
+
+    /// What the log process has kept for this service.
+    fn stored_of(&self, name: &str) -> Vec<(String, OwnedFd)> {
+        let stored = self.log.client.held().filter_map(|(whose, what, fd)| match what {
+            Held::Stored { name: known } if whose == name => {
+                Some((known.clone(), fd.try_clone_to_owned().ok()?))
+            }
+            _ => None,
+        });
+        stored.collect()
+    }
+
+    /// What was kept for units that are not taken up is closed.
+    fn release_others(&mut self) {
+        let holders: BTreeSet<String> = self.log.client.held().map(|(unit, ..)| unit.to_owned()).collect();
+        for name in holders {
+            let found = self.table.find(&name).is_some_and(|unit| self.is_found(unit));
+            if !found {
+                self.log.client.release(&name, |_| true);
+            }
+        }
+    }
+
     /// Asks for the units of an earlier supervisor to be taken up. Call it once, before the first unit is asked for.
     pub(super) fn take_heritage(&mut self, read: Vec<Record>) {
         // Groups of which nobody has kept a record may belong to another supervisor: they are left alone.
@@ -76,6 +188,7 @@ impl Supervisor {
                 }
             }
         }
+        self.release_others();
     }
 
     /// Every group with the processes in it.
@@ -94,6 +207,11 @@ impl Supervisor {
         self.estate.found.contains_key(&unit)
     }
 
+    /// A unit that has nothing to be taken up is started as others are.
+    pub(super) fn is_taken(&mut self, unit: UnitId) {
+        self.estate.found.remove(&unit);
+    }
+
     /// Takes up a service that an earlier supervisor has started, if there is one; false where it is to be started.
     pub(super) fn adopt_service(&mut self, unit: UnitId) -> bool {
         self.estate.taken.remove(&unit);
@@ -103,6 +221,7 @@ impl Supervisor {
         let group = self.make_group(unit, &name);
         // Where it was when its own supervisor was killed, if that can be gone on from.
         let phase = self.phase_of(unit, &record, &taken);
+        let stored = self.stored_of(&name);
         let Some(service) = self.table.service(unit) else { return false };
         service.group = group;
         service.memory_was_over();
@@ -110,6 +229,7 @@ impl Supervisor {
             self.kill_leftovers(unit, &taken);
             return false;
         };
+        service.stored = stored;
         service.invocation = record.invocation.clone();
         service.output = self.log.streams(&service.log, &record.invocation, self.settings.console);
         let main = match taken.main {

@@ -117,6 +117,9 @@ impl Supervisor {
         if !self.is_found(unit) && !self.is_to_start(unit) {
             return;
         }
+        if !matches!(self.table.get(unit).work, Work::Service(_) | Work::Socket(_)) {
+            self.is_taken(unit);
+        }
         match self.table.get(unit).work {
             Work::Service(_) => self.start_service(unit),
             Work::Socket(_) => self.start_sockets(unit),

@@ -298,6 +298,7 @@ impl Supervisor {
         match self.handover.take() {
             Some(handover) => self.resume(handover),
             None => {
+                self.await_kept(&heritage);
                 self.take_heritage(heritage);
                 self.boot(&target)?;
             }

@@ -149,14 +149,18 @@ impl Supervisor {
         if message.store_remove {
             let name = message.descriptor_name.as_deref().unwrap_or_default();
             service.stored.retain(|(known, _)| known != name);
+            self.release_stored(unit, Some(name));
         } else if message.store {
             let name = message.descriptor_name.clone().unwrap_or_else(|| "stored".to_owned());
-            for descriptor in received.descriptors {
-                if service.stored.len() < settings.descriptor_store {
+            let room = settings.descriptor_store.saturating_sub(service.stored.len());
+            for descriptor in received.descriptors.into_iter().take(room) {
+                self.keep_stored(unit, &name, descriptor.as_fd());
+                if let Some(service) = self.table.service(unit) {
                     service.stored.push((name.clone(), descriptor));
                 }
             }
         }
+        let Some(service) = self.table.service(unit) else { return };
         service.life.notified(&message, now());
         self.live(unit);
         if message.main_pid.is_some() {

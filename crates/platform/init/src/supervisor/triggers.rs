@@ -40,12 +40,17 @@ impl Supervisor {
     // Sockets.
 
     pub(super) fn start_sockets(&mut self, unit: UnitId) {
+        if self.adopt_sockets(unit) {
+            self.machine.event(unit, Event::Ready, now());
+            return;
+        }
         let accounts = Accounts::read(Path::new("/")).unwrap_or_default();
         let Work::Socket(sockets) = &mut self.table.get_mut(unit).work else { return };
         let event = match sockets.start(&accounts) {
             Ok(notes) => {
                 notes.into_iter().for_each(|note| self.table.get_mut(unit).note(note));
                 self.wait_for_sockets(unit);
+                self.keep_ports(unit);
                 Event::Ready
             }
             Err(error) => {
@@ -65,6 +70,7 @@ impl Supervisor {
             }
             sockets.stop();
         }
+        self.release_ports(unit);
         self.machine.event(unit, Event::Ended(outcome), now());
     }
 
@@ -273,8 +279,11 @@ impl Supervisor {
         }
         let Some(work) = self.table.service(change.unit).filter(|_| down) else { return };
         // Descriptors are kept for a service that comes back by itself, and only for that.
-        work.stored.clear();
+        let stored = std::mem::take(&mut work.stored);
         let connection = work.connection.take();
+        if !stored.is_empty() {
+            self.release_stored(change.unit, None);
+        }
         if let Some(Accepted { socket, instance, .. }) = connection
             && let Work::Socket(sockets) = &mut self.table.get_mut(socket).work
         {

@@ -139,6 +139,12 @@ impl Sockets {
         (self.accepted, self.refused, self.open) = (kept.accepted, kept.refused, kept.open);
     }
 
+    /// The same, where nobody has kept how many connections there were: there were fewer than this.
+    pub fn go_on(&mut self, ports: Vec<Port>, accepted: u64) {
+        self.adopt(ports);
+        self.accepted = accepted;
+    }
+
     /// Closes them, and removes their nodes where the unit says so.
     pub fn stop(&mut self) {
         self.ports.clear();
