@@ -149,8 +149,14 @@ fn sockets_and_stored_descriptors_outlive_their_supervisor() {
             "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=notify\nExecStart=HELPER keeper DIR/kept\nFileDescriptorStoreMax=1\nRestart=always\nRestartSec=0\n",
         ),
     ];
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let net = [
+        unit("net.socket", &format!("[Unit]\nStartLimitIntervalSec=0\n[Socket]\nListenStream={port}\n")),
+        unit("net.service", "[Service]\nExecStart=/bin/sleep 100000\n"),
+    ];
+    let units = [&units[..], &net].concat();
     // Else the target would start the service of the first socket too.
-    let wanted = ["waits.socket", "taken.socket", "taken.service", "keeper.service"];
+    let wanted = ["waits.socket", "taken.socket", "taken.service", "keeper.service", "net.socket"];
     let test = "sockets_and_stored_descriptors_outlive_their_supervisor";
     let Some(storm) = Storm::begin_with(test, AGAIN, &units, &wanted) else { return };
     wanted.iter().for_each(|unit| storm.is_active(unit));
@@ -183,5 +189,11 @@ fn sockets_and_stored_descriptors_outlive_their_supervisor() {
     // What is closed is closed for good.
     act(Verb::Stop, "taken.service");
     act(Verb::Stop, "taken.socket");
-    assert!(UnixStream::connect(storm.path("taken.sock")).is_err(), "nobody holds it any more");
+    let path = storm.path("taken.sock");
+    storm.wait("its end", || UnixStream::connect(&path).is_err().then_some(()));
+    // A port of the network can be listened at again at once.
+    for _ in 0..20 {
+        act(Verb::Restart, "net.socket");
+        assert_eq!(storm.status("net.socket").unwrap().listed.active, "active", "{}", storm.text("log"));
+    }
 }

@@ -25,6 +25,9 @@ use crate::adopt::{Main, ProcessId, Record, Records, Taken, decide};
 /// How long the log process has to hand back what it has kept.
 const KEPT: Duration = Duration::from_secs(2);
 
+/// How long it has to let go of a socket.
+const RELEASED: Duration = Duration::from_millis(300);
+
 /// What there was before this supervisor, and what it leaves itself.
 #[derive(Debug, Default)]
 pub(super) struct Estate {
@@ -34,6 +37,8 @@ pub(super) struct Estate {
     found: BTreeMap<UnitId, Taken>,
     /// Those that were taken up, as long as they are not started anew.
     taken: BTreeSet<UnitId>,
+    /// When the log process was last asked to let go of sockets.
+    released: Option<Duration>,
 }
 
 impl Supervisor {
@@ -83,7 +88,14 @@ impl Supervisor {
 
     /// Sockets are closed.
     pub(super) fn release_ports(&mut self, unit: UnitId) {
-        self.log.client.release(self.machine.name(unit), |what| matches!(what, Held::Port { .. }));
+        let name = self.machine.name(unit);
+        self.estate.released = self.log.client.held().any(|(whose, ..)| whose == name).then(now);
+        self.log.client.release(name, |what| matches!(what, Held::Port { .. }));
+    }
+
+    /// Until when a socket that was closed last may still be with the log process.
+    pub(super) fn ports_released(&self) -> Option<Duration> {
+        self.estate.released.map(|released| released + RELEASED)
     }
 
     /// Takes up the sockets that an earlier supervisor has opened, if there are any; false where they are to be opened.

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use perigee_journal::Priority;
 use perigee_process::epoll::{EpollEvent, EpollFlags};
@@ -45,8 +45,15 @@ impl Supervisor {
             return;
         }
         let accounts = Accounts::read(Path::new("/")).unwrap_or_default();
+        let released = self.ports_released();
         let Work::Socket(sockets) = &mut self.table.get_mut(unit).work else { return };
-        let event = match sockets.start(&accounts) {
+        let mut started = sockets.start(&accounts);
+        // The log process may still have the socket that was here before: it lets go of it in a moment.
+        while matches!(&started, Err(error) if error.is_taken()) && released.is_some_and(|end| now() < end) {
+            std::thread::sleep(Duration::from_millis(2));
+            started = sockets.start(&accounts);
+        }
+        let event = match started {
             Ok(notes) => {
                 notes.into_iter().for_each(|note| self.table.get_mut(unit).note(note));
                 self.wait_for_sockets(unit);

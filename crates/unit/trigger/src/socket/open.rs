@@ -40,6 +40,13 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether somebody else listens there.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, OpenError::Place { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
+    }
+}
+
 /// A descriptor to listen on.
 #[derive(Debug)]
 pub struct Port {
