@@ -452,6 +452,44 @@ fn a_program_that_says_too_much_waits_and_nobody_waits_for_it() {
 }
 
 #[test]
+fn another_copy_of_the_supervisor_knows_tasks_that_are_down_and_hears_those_who_say_too_much() {
+    if !may_run("another_copy_of_the_supervisor_knows_tasks_that_are_down_and_hears_those_who_say_too_much") {
+        return;
+    }
+    let init = boot_programs();
+    let copies = std::cell::Cell::new(0);
+    let reexec = || {
+        copies.set(copies.get() + 1);
+        init.ask(&Request::DaemonReexec);
+        let said = || init.text("log").matches("goes on as another copy").count();
+        init.wait("another copy", || said() == copies.get() && init.try_client().is_some());
+    };
+    // Some that are brought no more, and some that are stopped.
+    fs::write(init.path("one/first"), "TASKS=1\nTASK=a").unwrap();
+    kill(&init, "one.service", "KILL");
+    init.wait_for("a.task", State::Active);
+    reexec();
+    assert_eq!(init.act(Verb::Start, "b.task"), JobOutcome::Failed);
+    assert_eq!(init.act(Verb::Stop, "one.service"), JobOutcome::Done);
+    reexec();
+    let active = |unit: &str| init.status(unit).listed.active;
+    assert_eq!([active("a.task"), active("b.task")], ["inactive", "failed"]);
+    fs::write(init.path("one/first"), TWO).unwrap();
+    assert_eq!(init.act(Verb::Start, "one.service"), JobOutcome::Done);
+    init.wait_for("b.task", State::Active);
+    // One that is not listened to just then.
+    say(&init.path("one"), "FLOOD 1500");
+    let heard = || init.status("a.task").status.parse::<u64>().unwrap_or(0);
+    init.wait("it has said too much", || heard() > 400);
+    let main = init.status("one.service").main_pid;
+    reexec();
+    init.wait("all is heard in the end", || heard() == 1499);
+    assert_eq!(init.act(Verb::Restart, "a.task"), JobOutcome::Done);
+    init.wait_for("b.task", State::Active);
+    assert_eq!(init.status("one.service").main_pid, main);
+}
+
+#[test]
 fn tasks_that_are_brought_no_more_leave_their_places_to_others() {
     if !may_run("tasks_that_are_brought_no_more_leave_their_places_to_others") {
         return;
