@@ -29,6 +29,10 @@ const LIMITS: [(&str, Resource); 16] = [
     ("LimitRTTIME", Resource::RLIMIT_RTTIME),
 ];
 
+/// The limit of descriptors of those that say nothing of it, soft and hard, as with systemd: the supervisor's own is
+/// higher, and select(2) fails beyond the soft one.
+const DESCRIPTORS: (u64, u64) = (1024, 524_288);
+
 const CAP_SYS_RESOURCE: u64 = 1 << 24;
 
 /// Processors are no more than this.
@@ -97,7 +101,11 @@ impl Scheduling {
 
     /// Steps before the user changes. What only a privileged process may have, and this one may not hand out, is a
     /// note instead of a failure.
-    pub(super) fn steps(&self, steps: &mut Steps<'_, '_>) {
+    ///
+    /// The limit of descriptors comes last, when no more are opened: it is returned.
+    pub(super) fn steps(&self, steps: &mut Steps<'_, '_>) -> Step {
+        let highest = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(_, hard)| hard);
+        let mut descriptors = (DESCRIPTORS.0.min(highest), DESCRIPTORS.1.min(highest));
         let may_raise = steps.capabilities & CAP_SYS_RESOURCE != 0;
         for (directive, resource, limit) in &self.limits {
             let (mut soft, mut hard) = (limit.soft.raw(), limit.hard.raw());
@@ -113,6 +121,14 @@ impl Scheduling {
                     shown(hard)
                 ));
                 (soft, hard) = (soft.min(highest), highest);
+            }
+            // The steps that follow open files, and the new process has all descriptors of the supervisor still.
+            if *resource == Resource::RLIMIT_NOFILE {
+                if hard > highest {
+                    steps.add(205, Step::Limit { resource: *resource as u32, soft: hard, hard });
+                }
+                (descriptors.0, descriptors.1) = (soft, hard);
+                continue;
             }
             steps.add(205, Step::Limit { resource: *resource as u32, soft, hard });
         }
@@ -145,6 +161,8 @@ impl Scheduling {
         if let Some(personality) = self.personality {
             steps.add(230, Step::Personality(personality));
         }
+        let (soft, hard) = descriptors;
+        Step::Limit { resource: Resource::RLIMIT_NOFILE as u32, soft, hard }
     }
 }
 

@@ -216,7 +216,7 @@ impl Prepared {
         if let Some(steal) = settings.streams.controls() {
             steps.try_to("StandardInput", Step::Terminal { steal });
         }
-        settings.scheduling.steps(steps);
+        let descriptors = settings.scheduling.steps(steps);
         if !full {
             Rights::group_steps(steps, identity);
             self.namespaces(steps)?;
@@ -241,6 +241,7 @@ impl Prepared {
                 steps.add(200, step);
             };
         }
+        steps.add(205, descriptors);
         if full {
             return Ok(());
         }

@@ -38,10 +38,7 @@ impl Surroundings {
         if !settings.is_first {
             this::become_subreaper().map_err(|errno| ("take in orphans", errno.into()))?;
         }
-        if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-            // Some descriptors a unit; where it cannot be raised fewer units have a log.
-            let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-        }
+        raise_descriptors();
         let groups = Hierarchy::detect();
         for reason in groups.reasons() {
             tell(&format!("control groups: {reason}"));
@@ -95,4 +92,16 @@ fn own_groups(groups: Hierarchy, runtime: &Path) -> Result<Hierarchy, GroupError
     let name = std::path::absolute(runtime).unwrap_or_else(|_| runtime.to_owned());
     let name = name.to_string_lossy().trim_matches('/').replace('/', "-");
     groups.below(&format!("perigee-{}", name.chars().take(200).collect::<String>()))
+}
+
+/// Takes as many descriptors as the kernel gives: units have some each, and a machine begins with 4096. Services have
+/// their own limit. Where it cannot be raised fewer units can run.
+fn raise_descriptors() {
+    let most = std::fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
+    let raise = |to| setrlimit(Resource::RLIMIT_NOFILE, to, to).is_ok();
+    if !most.is_some_and(raise)
+        && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+    {
+        raise(hard);
+    }
 }

@@ -87,8 +87,12 @@ fn working_directory_and_mask() {
 
 #[test]
 fn limits() {
+    // As with systemd, whatever the supervisor has.
+    check("", "ulimit -Sn", "1024");
     for (line, flag, expected) in [
         ("LimitNOFILE=77:99", "n", "77\n99"),
+        // Fewer than are open at the time: what the beginning needs is opened all the same.
+        ("LimitNOFILE=4:4\nPrivateTmp=yes\nReadOnlyPaths=/etc\nOOMScoreAdjust=100", "n", "4\n4"),
         ("LimitCORE=0", "c", "0\n0"),
         ("LimitFSIZE=1M", "f", "2048\n2048"),
         ("LimitSTACK=1M", "s", "1024\n1024"),
