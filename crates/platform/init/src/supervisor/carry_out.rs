@@ -175,6 +175,12 @@ impl Supervisor {
                 Action::Phase(phase) => {
                     self.health_follows(unit, phase);
                     dead = phase == Phase::Dead;
+                    if phase == Phase::Exited
+                        && let Some(service) = self.table.service(unit)
+                    {
+                        // Nobody prints any more; those that stop it have streams of their own again.
+                        service.output = None;
+                    }
                     if !dead {
                         self.remember(unit);
                     }

@@ -123,7 +123,6 @@ impl Supervisor {
         // A group that was there before has counted already.
         service.memory_was_over();
         service.invocation = invocation();
-        service.output = self.log.streams(&service.log, &service.invocation, self.settings.console);
         match service.context.prepare() {
             Ok(prepared) => {
                 let notes = prepared.notes.clone();
@@ -187,6 +186,9 @@ impl Supervisor {
             service.output = self.log.streams(&service.log, &service.invocation, self.settings.console);
         }
         let tasks = (exec == Exec::Start).then(|| self.open_node(unit)).flatten();
+        if let Some(service) = self.table.service(unit).filter(|service| service.output.is_none()) {
+            service.output = self.log.streams(&service.log, &service.invocation, self.settings.console);
+        }
         let service = self.table.service_ref(unit).map(|service| service.life.service().clone());
         // The unit may have been read anew since its list was begun.
         let command = service.as_ref().and_then(|service| service.commands(exec).get(place));
