@@ -272,6 +272,9 @@ impl Called {
             "reload" => (Reload, false, false),
             "reload-or-restart" | "force-reload" => (Reload, false, true),
             "try-reload-or-restart" | "reload-or-try-restart" | "condreload" => (Reload, true, true),
+            "isolate" if self.names.len() == 1 => {
+                return act::isolate(&self.supervisor(), &self.names[0], !self.no_block).map(Some);
+            }
             _ => return Ok(None),
         };
         if self.names.is_empty() {

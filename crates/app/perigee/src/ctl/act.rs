@@ -94,6 +94,24 @@ pub(crate) fn run(arguments: &Arguments, wish: Wish) -> anyhow::Result<ExitCode>
     Ok(ExitCode::from(status))
 }
 
+/// Starts a unit with all that it drags along, and stops everything else. Exit status: 1 if the unit has not come up.
+pub(crate) fn isolate(supervisor: &WhichSupervisor, unit: &str, wait: bool) -> anyhow::Result<ExitCode> {
+    let mut status = ExitCode::SUCCESS;
+    supervisor.connect()?.ask(
+        &Request::Isolate { unit: super::full_name(unit), wait },
+        |reply| match reply {
+            Reply::Finished { job, outcome }
+                if !matches!(outcome, JobOutcome::Done | JobOutcome::Skipped) =>
+            {
+                status = ExitCode::FAILURE;
+                eprintln!("Job for {} failed: {}; see `perigee ctl status {0}`", job.unit, words(outcome));
+            }
+            _ => {}
+        },
+    )?;
+    Ok(status)
+}
+
 /// As systemctl has them.
 fn exit_status(reason: Reason) -> u8 {
     match reason {

@@ -49,6 +49,19 @@ pub(crate) enum Verb {
     Reload(act::Arguments),
     /// Reload units, or restart those that cannot reload
     ReloadOrRestart(act::Arguments),
+    /// Start a unit with all that it needs and wants, and stop everything else
+    ///
+    /// Its file must say AllowIsolate=yes; units whose files say IgnoreOnIsolate=yes go on.
+    Isolate {
+        /// The unit by name; a name without an ending is a service
+        #[arg(value_name = "UNIT")]
+        unit: String,
+        /// Do not wait until it is done
+        #[arg(long)]
+        no_block: bool,
+        #[command(flatten)]
+        supervisor: act::WhichSupervisor,
+    },
     /// Show how units are; without a unit, how the supervisor is
     ///
     /// Exit status: 0 all are active; 3 one is not; 4 there is no such unit.
@@ -132,6 +145,7 @@ pub(crate) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::ReloadOrRestart(arguments) => {
             act::run(&arguments, Wish { or_restart: true, ..wish(machine::Verb::Reload) })
         }
+        Verb::Isolate { unit, no_block, supervisor } => act::isolate(&supervisor, &unit, !no_block),
         Verb::Status(arguments) => show::status(&arguments),
         Verb::IsActive { units, quiet } => show::is_active_verb(&units, quiet),
         Verb::Show(arguments) => properties::run(&arguments),

@@ -28,6 +28,14 @@ pub enum Request {
         #[serde(default)]
         wait: bool,
     },
+    /// Start a unit with all that it drags along, and stop everything else.
+    Isolate {
+        /// The unit.
+        unit: String,
+        /// Answer when it is there, or has failed.
+        #[serde(default)]
+        wait: bool,
+    },
     /// Send a signal to processes of units.
     Kill {
         /// The units.

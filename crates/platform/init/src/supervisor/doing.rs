@@ -82,7 +82,7 @@ impl Supervisor {
     }
 
     /// Units by name, loaded if need be; patterns mean those that are loaded.
-    fn named(&mut self, name: &str, verb: Verb) -> Result<Vec<UnitId>, Why> {
+    pub(super) fn named(&mut self, name: &str, verb: Verb) -> Result<Vec<UnitId>, Why> {
         if name.contains(['*', '?', '[']) {
             return Ok(self.matching(name));
         }

@@ -16,6 +16,7 @@ mod doing;
 mod groups;
 mod handover;
 mod health;
+mod isolating;
 mod logging;
 mod mounts;
 mod node;

@@ -59,6 +59,7 @@ impl Supervisor {
                 let wish = Wish { verb, active_only, or_restart };
                 self.do_with(number, &units, wish, wait)
             }
+            Request::Isolate { unit, wait } => self.isolate(number, &unit, wait),
             Request::Kill { units, signal, whom } => {
                 let signal = Signal::parse(&signal).map_err(|error| error.to_string())?;
                 for unit in self.loaded(&units)? {

@@ -6,6 +6,7 @@ mod actions;
 mod corpus;
 mod groups;
 mod health;
+mod isolating;
 mod machine;
 mod mounting;
 mod runner;
