@@ -27,7 +27,7 @@ use peer::Peer;
 const PATIENCE: u64 = 600_000_000_000;
 const MILLISECOND: Duration = Duration::from_millis(1);
 /// How long memory is given to settle, and a storm to reach its pace.
-const SETTLED: Duration = Duration::from_secs(3);
+const SETTLED: Duration = Duration::from_secs(5);
 /// How long a storm is watched.
 const STORM: Duration = Duration::from_secs(10);
 /// How often one unit is started and stopped.
