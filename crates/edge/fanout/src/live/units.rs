@@ -1,6 +1,7 @@
 //! `GET /api/units/events`: every change of a unit's state as it happens, as server-sent events.
 //!
 //! `change` is one change; `missed` says that this client was too slow for some, and should ask for the units again.
+//! `?station=N&machine=N` begins with the changes from these numbers on, as far as they are kept; `missed` tells of others.
 //! The stream ends when a supervisor goes; whoever opens it again should ask for the units again too.
 
 use std::convert::Infallible;
@@ -15,12 +16,13 @@ use perigee_part::http::axum::body::Body;
 use perigee_part::http::axum::extract::State;
 use perigee_part::http::axum::http::{HeaderValue, header};
 use perigee_part::http::axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::client::place;
 use crate::http::guard::Caller;
+use crate::http::input::Params;
 use crate::station::Station;
 use crate::supervisors::{Connection, Supervisors, Trouble, Which};
 
@@ -48,17 +50,37 @@ struct Missed {
     to: u64,
 }
 
+/// From which change on, by the numbers of each supervisor; from now on where nothing is said.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct From {
+    station: Option<u64>,
+    machine: Option<u64>,
+}
+
+impl From {
+    fn of(&self, which: Which, supervisors: &Supervisors) -> Option<u64> {
+        match which {
+            Which::Station => self.station,
+            // Where the station's parts are units of the machine's, both are counted together.
+            Which::Machine if supervisors.station.is_none() => self.machine.or(self.station),
+            Which::Machine => self.machine,
+        }
+    }
+}
+
 /// Opens the stream.
 pub(crate) async fn open(
     State(station): State<Arc<Station>>,
     Extension(caller): Extension<Caller>,
+    Params(from): Params<From>,
 ) -> Result<Response, Refusal> {
     let place = place(&station)?;
     let mut connections = [None, None];
     let has_parts = station.supervisors.of_parts();
     for (which, runtime) in station.supervisors.all() {
         // That of the machine may be gone for a moment; without that of the station's parts nothing is to be seen.
-        match watch(runtime).await {
+        match watch(runtime, from.of(which, &station.supervisors)).await {
             Ok(connection) => connections[which as usize] = Some(connection),
             Err(trouble) if Some(which) == has_parts => return Err(trouble.into()),
             Err(_) => {}
@@ -76,9 +98,9 @@ pub(crate) async fn open(
     Ok((headers, Body::from_stream(events(watch))).into_response())
 }
 
-async fn watch(runtime: &std::path::Path) -> Result<Connection, Trouble> {
+async fn watch(runtime: &std::path::Path, from: Option<u64>) -> Result<Connection, Trouble> {
     let mut connection = Connection::open(runtime).await?;
-    connection.send(&Request::Watch { from: None }).await?;
+    connection.send(&Request::Watch { from }).await?;
     Ok(connection)
 }
 

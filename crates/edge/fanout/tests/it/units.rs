@@ -175,6 +175,16 @@ async fn units_are_shown_stopped_and_started_and_it_is_recorded_who_did() {
         assert_eq!(rig.post(path, &operator, &json!({})).await.refusal().0, code, "{path}");
     }
     assert_eq!(rig.get("/api/units/nobody.task").await.refusal(), (404, "not-found".into()));
+    // Who was cut off asks for what has happened since: all of it, in order, then what happens.
+    let mut again = Heard::at(&rig, "/api/units/events?station=1", "").await;
+    again.until(r#""cause":"restart","result":"exit-code 101""#).await;
+    let first = again.text.find(r#""sequence":1,"#).expect("the first change");
+    assert!(first < again.text.find(r#""sequence":2,"#).expect("the second"), "{}", again.text);
+    let mut later = Heard::at(&rig, "/api/units/events?station=2", "").await;
+    later.until(r#""sequence":2,"#).await;
+    assert!(!later.text.contains(r#""sequence":1,"#), "{}", later.text);
+    assert_eq!(rig.get("/api/units/events?from=1").await.status, 400);
+    drop((again, later));
     // The supervisor goes: its stream ends, and that is told from an empty list.
     beside.end();
     heard.end().await;
