@@ -466,7 +466,10 @@ fn another_copy_of_the_supervisor_knows_tasks_that_are_down_and_hears_those_who_
     };
     // Some that are brought no more, and some that are stopped.
     fs::write(init.path("one/first"), "TASKS=1\nTASK=a").unwrap();
+    let main = || init.status("one.service").main_pid;
+    let before = main();
     kill(&init, "one.service", "KILL");
+    init.wait("another run", || main().is_some_and(|pid| Some(pid) != before));
     init.wait_for("a.task", State::Active);
     reexec();
     assert_eq!(init.act(Verb::Start, "b.task"), JobOutcome::Failed);
@@ -481,12 +484,12 @@ fn another_copy_of_the_supervisor_knows_tasks_that_are_down_and_hears_those_who_
     say(&init.path("one"), "FLOOD 1500");
     let heard = || init.status("a.task").status.parse::<u64>().unwrap_or(0);
     init.wait("it has said too much", || heard() > 400);
-    let main = init.status("one.service").main_pid;
+    let before = main();
     reexec();
     init.wait("all is heard in the end", || heard() == 1499);
     assert_eq!(init.act(Verb::Restart, "a.task"), JobOutcome::Done);
     init.wait_for("b.task", State::Active);
-    assert_eq!(init.status("one.service").main_pid, main);
+    assert_eq!(main(), before);
 }
 
 #[test]
