@@ -116,10 +116,10 @@ fn the_parts_of_the_station_are_units_of_the_supervisor_that_has_started_it() {
     let log = get(&address, "/api/units/perigee.service/log");
     assert!(log.starts_with("HTTP/1.1 401"), "it may hold a one-time password");
 
-    // What changes is told under the same name.
+    // What has changed is told under the same name.
     let mut events = TcpStream::connect(&address).unwrap();
     events.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let request = format!("GET /api/units/events HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    let request = format!("GET /api/units/events?machine=1 HTTP/1.1\r\nhost: {address}\r\n\r\n");
     events.write_all(request.as_bytes()).unwrap();
     let mut told = String::new();
     let mut hear = |what: &str| {
@@ -131,9 +131,8 @@ fn the_parts_of_the_station_are_units_of_the_supervisor_that_has_started_it() {
         }
     };
     hear("event: begin");
-    assert_eq!(init.act(Verb::Restart, "simulator.task"), JobOutcome::Done);
+    hear(r#"data: {"supervisor":"machine","#);
     hear(r#"data: {"supervisor":"station","#);
-    init.wait_for("fanout.task", State::Active);
 
     // One part is started again, with those that need it; the others are not touched.
     let since = |unit: &str| init.status(unit).since;
