@@ -226,6 +226,10 @@ impl Called {
             "mask" => install::Verb::Mask(self.install()),
             "unmask" => install::Verb::Unmask(self.install()),
             "preset" => return self.preset().map(Some),
+            "preset-all" if self.names.is_empty() && self.preset_mode == "full" => {
+                let (runtime, quiet, root) = (self.runtime, self.quiet, self.install().root);
+                return install::run(install::Verb::PresetAll { runtime, quiet, root }).map(Some);
+            }
             "is-enabled" => install::Verb::IsEnabled(self.install()),
             "link" => {
                 // A file that is enabled is linked; one that has no [Install] is linked all the same.

@@ -30,6 +30,17 @@ pub(crate) enum Verb {
     Unmask(Arguments),
     /// Enable or disable units as the system's presets say
     Preset(Arguments),
+    /// Enable or disable every unit as the system's presets say
+    PresetAll {
+        /// Until the next boot only
+        #[arg(long)]
+        runtime: bool,
+        /// Say nothing
+        #[arg(long, short)]
+        quiet: bool,
+        #[command(flatten)]
+        root: Root,
+    },
     /// Whether units start by themselves; exit status 1 if none does
     IsEnabled(Arguments),
     /// List the unit files, and whether they start by themselves
@@ -136,6 +147,10 @@ pub(crate) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Mask(arguments) => change(&arguments, Some(machine::Verb::Stop), Installation::mask),
         Verb::Unmask(arguments) => change(&arguments, None, Installation::unmask),
         Verb::Preset(arguments) => change(&arguments, None, Installation::preset),
+        Verb::PresetAll { runtime, quiet, root } => {
+            let arguments = Arguments { runtime, quiet, root, ..Arguments::default() };
+            change(&arguments, None, |installation, _| installation.preset_all())
+        }
         Verb::IsEnabled(arguments) => is_enabled(&arguments),
         Verb::ListUnitFiles(arguments) => list(&arguments),
         Verb::Cat(arguments) => cat(&arguments),

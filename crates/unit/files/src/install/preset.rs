@@ -8,6 +8,7 @@ use perigee_units::value::{GlobKind, cut_words, glob_matches};
 
 use super::info::Context;
 use super::layout::{Layout, failed};
+use super::state::State;
 use super::{InstallError, Installation, Outcome};
 
 /// Where presets are; a file in an earlier folder hides those of the same name.
@@ -97,6 +98,18 @@ impl Installation {
     /// Disables units where the presets say so, and enables none.
     pub fn preset_disable_only(&self, names: &[&str]) -> Outcome {
         self.preset_with(names, false, true)
+    }
+
+    /// Enables or disables every unit as the presets say; those that are masked, or cannot be read, stay as they are.
+    pub fn preset_all(&self) -> Outcome {
+        let listed = match self.list() {
+            Ok(listed) => listed,
+            Err(error) => return Outcome { failures: vec![error], by_preset: true, ..Outcome::default() },
+        };
+        let kept = [State::Masked, State::MaskedRuntime, State::Bad];
+        let listed = listed.iter().filter(|unit| unit.preset.is_some() && !kept.contains(&unit.state));
+        let names: Vec<_> = listed.map(|unit| unit.name.as_str()).collect();
+        self.preset(&names)
     }
 
     fn preset_with(&self, names: &[&str], enable: bool, disable: bool) -> Outcome {
