@@ -50,6 +50,7 @@ fn passed(machine: &Machine, wanted: &[&str]) {
 }
 
 /// The first process is told so by these signals, of which C libraries use the first two themselves.
+const END_IN_ORDER: u32 = 34 + 3;
 const POWER_OFF: u32 = 34 + 4;
 const REBOOT: u32 = 34 + 5;
 
@@ -183,7 +184,7 @@ exec /sbin/init
         .link("/sbin/init", "../bin/perigee")
         .file("/etc/systemd/system/default.target", "[Unit]\nWants=hangs.service\n")
         .file("/etc/systemd/system.conf", "[Manager]\nRuntimeWatchdogSec=3\n")
-        .file("/tests/settings", format!("DO={what} END={POWER_OFF}\n"))
+        .file("/tests/settings", format!("DO={what} END={END_IN_ORDER}\n"))
         .boot();
     machine.wait_for_report("waited", LIMIT);
     Some(machine)
