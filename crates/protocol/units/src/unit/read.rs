@@ -109,7 +109,9 @@ impl Unit {
                 continue;
             }
             let Some((section, directive)) = directive::find(self.name.kind(), section, key) else {
-                let similar = directive::similar(self.name.kind(), section, key);
+                // There is no room to say it where there is none for the complaint.
+                let room = self.complaints.len() < MOST_COMPLAINTS;
+                let similar = room.then(|| directive::similar(self.name.kind(), section, key)).flatten();
                 let reason = Reason::Unknown { section: section.to_owned(), similar };
                 self.complain(about(line, Some(key), reason));
                 continue;

@@ -152,12 +152,18 @@ pub fn fate(section: &str, directive: &Directive) -> Fate {
     if for_processes && directive.fate == Fate::CarriedOut { fate::HELPERS } else { directive.fate }
 }
 
+/// Letters in which names that are alike differ.
+const MOST_LETTERS: usize = 2;
+
 /// The name that is most like `name`, for who has mistyped it.
 pub fn similar(unit: UnitKind, section: &str, name: &str) -> Option<&'static str> {
     let section = sections(unit).into_iter().find(|known| *known == section)?;
     let tables = tables(section);
     let names = tables.iter().flat_map(|table| table.iter()).map(|row| row.name);
-    names.map(|known| (distance(known, name), known)).min().filter(|(d, _)| *d <= 2).map(|(_, known)| known)
+    // A file may have very many lines with names that nobody knows.
+    let near = names.filter(|known| known.len().abs_diff(name.len()) <= MOST_LETTERS);
+    let nearest = near.map(|known| (distance(known, name), known)).min();
+    nearest.filter(|(letters, _)| *letters <= MOST_LETTERS).map(|(_, known)| known)
 }
 
 /// Letters to be put in, taken out or changed to make one word of the other; names are short.
