@@ -241,7 +241,10 @@ fn a_service_forks_and_leaves_its_number() {
     if !may_run("a_service_forks_and_leaves_its_number") {
         return;
     }
-    let script = "sleep 600 & echo $! > DIR/forked.pid";
+    // When it is told to, another one takes its place, as in an upgrade of the program.
+    let script = "sleep 600 & old=$!; echo $old > DIR/forked.pid; \
+                  (until test -e DIR/go; do sleep 0.01; done; sleep 600 & echo $! > DIR/forked.pid; kill $old) &";
+    let script = script.replace('$', "$$");
     let forked =
         format!("[Service]\nType=forking\nPIDFile=DIR/forked.pid\nExecStart=/bin/sh -c '{script}'\n");
     let guessed = "[Service]\nType=forking\nExecStart=/bin/sh -c 'sleep 600 &'\n";
@@ -254,6 +257,11 @@ fn a_service_forks_and_leaves_its_number() {
     let pid = init.status("forked.service").main_pid.expect("a main process");
     assert_eq!(init.text("forked.pid").trim(), pid.to_string());
     assert!(init.status("guessed.service").main_pid.is_some());
+    fs::write(init.path("go"), "").unwrap();
+    init.wait("another one is there", || init.status("forked.service").main_pid != Some(pid));
+    let status = init.status("forked.service");
+    assert_eq!(status.main_pid.map(|pid| pid.to_string()).as_deref(), Some(init.text("forked.pid").trim()));
+    assert_eq!(status.listed.active, "active");
     assert_eq!(init.act(Verb::Stop, "forked.service"), JobOutcome::Done);
     assert_eq!(init.status("forked.service").processes, []);
 }

@@ -83,6 +83,11 @@ impl Supervisor {
             if let Some(service) = self.table.service(unit) {
                 (short, main) = (service.was_out_of_memory(exit), service.life.main() == Some(pid));
             }
+            if main && self.has_moved(unit, pid) {
+                self.live(unit);
+                self.settle();
+                continue;
+            }
             if main {
                 // Its tasks end before it does.
                 self.node_has_ended(unit, ended(exit), short);

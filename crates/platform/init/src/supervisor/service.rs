@@ -394,6 +394,24 @@ impl Supervisor {
         }
     }
 
+    /// Whether a forking service has left another process in the place of its main one, which has just ended: an upgrade of
+    /// its program does so, and its file names the new one by then.
+    pub(super) fn has_moved(&mut self, unit: UnitId, ended: u32) -> bool {
+        let Some(service) = self.table.service_ref(unit) else { return false };
+        let settings = service.life.service().clone();
+        let runs = matches!(service.life.phase(), Phase::Running | Phase::Reload);
+        if settings.kind != Type::Forking || !runs {
+            return false;
+        }
+        let named = settings.pid_file.as_deref().and_then(pid_in);
+        let Some(pid) = named.filter(|pid| *pid != ended && self.belongs(*pid, unit)) else { return false };
+        self.take_main(unit, Some(pid));
+        if let Some(service) = self.table.service(unit) {
+            service.life.main_has_moved(pid);
+        }
+        true
+    }
+
     /// Keeps hold of a main process that this one has not started.
     pub(super) fn take_main(&mut self, unit: UnitId, pid: Option<u32>) {
         let held = pid.and_then(|pid| Some((pid, pidfd::open(pid as i32).ok()?)));

@@ -269,6 +269,11 @@ impl Life {
         }
     }
 
+    /// Another process goes on with the work of the main one, which has ended or will.
+    pub fn main_has_moved(&mut self, main: u32) {
+        self.main = Some(main);
+    }
+
     /// The main process of a forking service was found, or there is none.
     pub fn found_main(&mut self, main: Option<u32>, now: Duration) {
         self.now = now;
