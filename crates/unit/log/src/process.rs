@@ -12,6 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{SockType, getsockopt, setsockopt, sockopt};
 use perigee_journal::{Journal, Limiter, Now, Priority, Rate, Record, Settings, Source};
+use perigee_process::memory;
 use rustix::net::{SocketFlags, accept_with};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,8 @@ const TURNS: usize = 64;
 const REQUESTS: usize = 64;
 /// How long streams are left alone after they had their turn, in microseconds: many short writes are then read at once.
 const PAUSE: u64 = 300;
+/// How long no stream must have come before memory is given back, in microseconds.
+const LULL: u64 = 3_000_000;
 /// Rounds of a flush.
 const FLUSH_ROUNDS: usize = 8192;
 /// Answers that wait for a supervisor; one that takes none is cut off.
@@ -129,6 +132,8 @@ struct Process {
     stopping: bool,
     /// When streams had their turn, in microseconds since boot.
     last_round: u64,
+    /// When it is quiet enough, after new streams, to give back memory; likewise.
+    lull: Option<u64>,
 }
 
 impl Process {
@@ -168,6 +173,7 @@ impl Process {
             packet: vec![0; MOST_PACKET],
             stopping: false,
             last_round: 0,
+            lull: None,
             config,
         };
         process.epoll.add(&process.signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS))?;
@@ -226,7 +232,7 @@ impl Process {
         let patience = self.patience.keys().next().map(|(at, _)| *at);
         let held = self.held.iter().filter_map(|unit| self.limiters.get(unit)?.due()).min();
         let wait = if self.ready.is_empty() {
-            let next = [due, patience, held].into_iter().flatten().min();
+            let next = [due, patience, held, self.lull].into_iter().flatten().min();
             next.map(|at| (at.saturating_sub(now.monotonic)).div_ceil(1000))
         } else {
             Some(0)
@@ -241,6 +247,7 @@ impl Process {
         self.say_held(now, false);
         self.round(now);
         self.send_answers();
+        self.give_back(now);
         Ok(())
     }
 
@@ -334,6 +341,14 @@ impl Process {
                 }
                 Turn::Ended => self.ended(token, now),
             }
+        }
+    }
+
+    /// Gives back what a burst of new streams has left.
+    fn give_back(&mut self, now: Now) {
+        if self.lull.is_some_and(|lull| lull <= now.monotonic) {
+            self.lull = None;
+            memory::give_back();
         }
     }
 
@@ -576,6 +591,7 @@ impl Process {
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
         self.epoll.add(&stream.socket, EpollEvent::new(flags, token))?;
         self.streams.insert(token, stream);
+        self.lull = Some(Now::read().monotonic + LULL);
         self.enqueue(token, false);
         Ok(())
     }
