@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::detect::{Controller, Tree, below};
-use crate::hierarchy::{children, make, write};
+use crate::hierarchy::{children, write};
 use crate::{GroupError, Hierarchy, PATIENCE, Unmet, name};
 
 /// A group, which need not exist.
@@ -92,12 +92,8 @@ impl Group {
         if let Some(tree) = self.hierarchy.unified() {
             let names = |one: &Controller| self.hierarchy.tree_of(*one).is_none();
             let wanted: Vec<_> = controllers.iter().copied().filter(names).collect();
-            for above in ancestors(&self.path) {
-                enable(tree, above, &wanted);
-                let next = self.path[above.len()..].trim_start_matches('/');
-                let next = next.split('/').next().unwrap_or_default();
-                make(&below(&tree.base_dir(), above).join(next))?;
-            }
+            make_all(tree, &self.path)?;
+            ancestors(&self.path).for_each(|above| enable(tree, above, &wanted));
         }
         let mut trees: Vec<&Tree> = Vec::new();
         // Without version 2 killing and freezing need the freezer.
@@ -280,24 +276,38 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 /// limit is set.
 pub(crate) fn enable(tree: &Tree, path: &str, controllers: &[Controller]) {
     let dir = below(&tree.base_dir(), path);
-    let given = fs::read_to_string(dir.join("cgroup.controllers")).unwrap_or_default();
-    let handed = fs::read_to_string(dir.join("cgroup.subtree_control")).unwrap_or_default();
+    let names = |file: &str| fs::read_to_string(dir.join(file)).unwrap_or_default();
     let has = |text: &str, name: &str| text.split_whitespace().any(|known| known == name);
-    for name in controllers.iter().filter_map(|controller| controller.unified_name()) {
-        if has(&given, name) && !has(&handed, name) {
-            let _ = write(&dir.join("cgroup.subtree_control"), &format!("+{name}"));
-        }
+    let mut missing: Vec<_> = controllers.iter().filter_map(|controller| controller.unified_name()).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let handed = names("cgroup.subtree_control");
+    missing.retain(|name| !has(&handed, name));
+    if missing.is_empty() {
+        return;
+    }
+    let given = names("cgroup.controllers");
+    for name in missing.into_iter().filter(|name| has(&given, name)) {
+        let _ = write(&dir.join("cgroup.subtree_control"), &format!("+{name}"));
     }
 }
 
-/// Makes a group and those above it in a hierarchy of version 1.
+/// Makes a group in a hierarchy, and those above it, which are nearly always there.
 fn make_all(tree: &Tree, path: &str) -> Result<(), GroupError> {
-    let whole = [path];
-    for path in ancestors(path).skip(1).chain(whole).filter(|path| !path.is_empty()) {
-        let new = make(&below(&tree.base_dir(), path))?;
-        if new && tree.has("cpuset") {
-            fill_cpuset(&tree.base_dir(), path);
-        }
+    let folder = below(&tree.base_dir(), path);
+    let mut made = fs::create_dir(&folder);
+    if let Some((above, _)) = path.rsplit_once('/')
+        && made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    {
+        make_all(tree, above)?;
+        made = fs::create_dir(&folder);
+    }
+    match made {
+        Ok(()) if !tree.unified && tree.has("cpuset") => fill_cpuset(&tree.base_dir(), path),
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(GroupError::file("make", &folder)(error)),
     }
     Ok(())
 }

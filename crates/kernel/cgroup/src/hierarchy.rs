@@ -324,11 +324,12 @@ pub(crate) fn children(folder: &Path) -> Result<Vec<String>, GroupError> {
 }
 
 /// Makes a group; one that is there is as good.
-pub(crate) fn make(folder: &PathBuf) -> Result<bool, GroupError> {
+fn make(folder: &Path) -> Result<(), GroupError> {
     match fs::create_dir(folder) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(GroupError::file("make", folder)(error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(GroupError::file("make", folder)(error))
+        }
+        _ => Ok(()),
     }
 }
 

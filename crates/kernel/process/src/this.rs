@@ -54,6 +54,18 @@ pub fn capabilities() -> Result<(u64, u64), Errno> {
     Ok((u64::from(data[0]) | u64::from(data[3]) << 32, bounding))
 }
 
+/// 128 random bits.
+///
+/// # Errors
+/// `ENOSYS` before Linux 3.17.
+pub fn random() -> Result<[u8; 16], Errno> {
+    let mut bits = [0; 16];
+    let arguments = [bits.as_mut_ptr() as usize, bits.len(), 0, 0, 0, 0];
+    // SAFETY: the kernel writes so many octets at most there; up to 256 are never interrupted.
+    unsafe { raw::call(libc::SYS_getrandom, arguments) }.map_err(Errno::from_raw)?;
+    Ok(bits)
+}
+
 fn prctl(option: i32, argument: usize) -> Result<(), Errno> {
     // SAFETY: what the callers above give is a number, or a string which ends in a NUL and outlives the call.
     unsafe { raw::call(libc::SYS_prctl, [option as usize, argument, 0, 0, 0, 0]) }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use perigee_cgroup::{Group, Watch};
 use perigee_journal::Priority;
-use perigee_process::pidfd;
 use perigee_process::wait::Exit;
+use perigee_process::{pidfd, this};
 use perigee_units::health::Health;
 use perigee_units::machine::{Event, Outcome, State, UnitId, Verb};
 use perigee_units::service::{Ended, Exec, Life, Phase, Role, Service, Type};
@@ -495,8 +495,7 @@ pub(super) fn told(error: &ExecError) -> String {
 
 /// 128 random bits, as hexadecimal digits.
 fn invocation() -> String {
-    let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
-    uuid.chars().filter(char::is_ascii_hexdigit).collect()
+    format!("{:032x}", u128::from_ne_bytes(this::random().unwrap_or_default()))
 }
 
 fn pid_in(path: &str) -> Option<u32> {
