@@ -16,7 +16,8 @@ const STAND_IN: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"
 
 fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Asked for when it runs: several clones may share what was built, this program included.
+    let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
     let web = root.join("../../../web");
     let dist = web.join("dist");
     println!("cargo::rerun-if-changed=build.rs");
