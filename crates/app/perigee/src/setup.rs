@@ -37,6 +37,20 @@ struct CalledSysusers {
     arguments: Sysusers,
 }
 
+/// What both understand.
+#[derive(Args)]
+struct Shared {
+    /// Take the given files in the place of this one, among all
+    #[arg(long, value_name = "PATH")]
+    replace: Option<String>,
+    /// Work on the system below this folder
+    #[arg(long, value_name = "FOLDER", default_value = "/")]
+    root: PathBuf,
+    /// Taken without effect
+    #[arg(long, hide = true)]
+    no_pager: bool,
+}
+
 #[derive(Args)]
 pub(crate) struct Tmpfiles {
     /// Files by path, or by name in the folders of tmpfiles.d; - is standard input; without any, all
@@ -63,15 +77,8 @@ pub(crate) struct Tmpfiles {
     /// Leave out /dev, /proc, /run and /sys
     #[arg(short = 'E')]
     no_interfaces: bool,
-    /// Take the given files in the place of this one, among all
-    #[arg(long, value_name = "PATH")]
-    replace: Option<String>,
-    /// Work on the system below this folder
-    #[arg(long, value_name = "FOLDER", default_value = "/")]
-    root: PathBuf,
-    /// Taken without effect
-    #[arg(long, hide = true)]
-    no_pager: bool,
+    #[command(flatten)]
+    shared: Shared,
 }
 
 #[derive(Args)]
@@ -85,15 +92,8 @@ pub(crate) struct Sysusers {
     /// Only say what would be made
     #[arg(long)]
     dry_run: bool,
-    /// Take the given files in the place of this one, among all
-    #[arg(long, value_name = "PATH")]
-    replace: Option<String>,
-    /// Work on the system below this folder
-    #[arg(long, value_name = "FOLDER", default_value = "/")]
-    root: PathBuf,
-    /// Taken without effect
-    #[arg(long, hide = true)]
-    no_pager: bool,
+    #[command(flatten)]
+    shared: Shared,
 }
 
 pub(crate) fn run(verb: &Verb) -> anyhow::Result<ExitCode> {
@@ -142,11 +142,11 @@ fn make_files(arguments: &Tmpfiles) -> anyhow::Result<ExitCode> {
         prefixes: arguments.prefix.clone(),
         excluded,
         given: given(&arguments.files)?,
-        replace: arguments.replace.clone(),
+        replace: arguments.shared.replace.clone(),
         credentials: std::env::var("CREDENTIALS_DIRECTORY").ok(),
         now: None,
     };
-    let report = tmpfiles::run(&Root::open(&arguments.root)?, &request);
+    let report = tmpfiles::run(&Root::open(&arguments.shared.root)?, &request);
     report.wrong.iter().chain(&report.failed).for_each(|problem| eprintln!("{problem}"));
     let unread = report.wrong.iter().any(|problem| problem.line == 0);
     let failed = report.failed.iter().any(|problem| !problem.tolerated);
@@ -167,11 +167,11 @@ fn make_accounts(arguments: &Sysusers) -> anyhow::Result<ExitCode> {
     };
     let request = sysusers::Request {
         given,
-        replace: arguments.replace.clone(),
+        replace: arguments.shared.replace.clone(),
         dry_run: arguments.dry_run,
         now: None,
     };
-    let report = sysusers::run(&Root::open(&arguments.root)?, &request);
+    let report = sysusers::run(&Root::open(&arguments.shared.root)?, &request);
     for made in &report.made {
         match made {
             Made::Group(name, gid) => eprintln!("Creating group '{name}' with GID {gid}."),
