@@ -14,6 +14,7 @@
 
 pub mod accounts;
 mod child;
+pub mod file;
 mod launch;
 mod make;
 pub mod memory;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use perigee_process::file;
 use perigee_units::system::System;
 use perigee_units::unit::{LONGEST_FILE, Source};
 
@@ -74,14 +74,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     if fs::canonicalize(path)? == Path::new("/dev/null") {
         return Ok(Vec::new());
     }
-    // A pipe in its place would keep whoever opens it waiting.
-    let file = fs::File::options().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let mut text = Vec::new();
-    file.take(LONGEST_FILE as u64 + 1).read_to_end(&mut text)?;
-    Ok(text)
+    file::read(path, LONGEST_FILE as u64 + 1)
 }
 
 #[cfg(test)]

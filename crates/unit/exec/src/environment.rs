@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
+use perigee_process::file::read;
 use perigee_units::unit::{EnvironmentFile, Value};
 
 use super::ExecError;
@@ -70,12 +72,11 @@ impl Environment {
         variables.extend(self.set.clone());
         for file in &self.files {
             for path in matching(&file.path) {
-                // Anything but a file, such as a FIFO, could keep the supervisor waiting.
-                let read = fs::metadata(&path).and_then(|metadata| match metadata.len() {
-                    _ if !metadata.is_file() => Err(std::io::Error::other("it is not a file")),
-                    0..=LONGEST_FILE => fs::read(&path),
-                    _ => Err(std::io::Error::other("it is too large")),
-                });
+                let read =
+                    read(Path::new(&path), LONGEST_FILE + 1).and_then(|text| match text.len() as u64 {
+                        0..=LONGEST_FILE => Ok(text),
+                        _ => Err(std::io::Error::other("it is too large")),
+                    });
                 match read {
                     Ok(text) => {
                         let (pairs, wrong) = parse(&String::from_utf8_lossy(&text));

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use perigee_process::file;
 use perigee_units::unit::{LONGEST_FILE, Source, UnitName};
 
 /// Links of one name to another are followed no further than this.
@@ -112,14 +112,7 @@ impl SearchPath {
     /// # Errors
     /// There is none, or it cannot be had.
     pub fn find(&self, name: &UnitName) -> Result<Files, FindError> {
-        let mut files = Files {
-            name: name.clone(),
-            aliases: Vec::new(),
-            fragment: None,
-            dropins: Vec::new(),
-            wants: Vec::new(),
-            requires: Vec::new(),
-        };
+        let mut files = Files::bare(name);
         while let Some(path) = self.locate(&files.name) {
             match target(&files.name, &path, &self.0)? {
                 Target::Mask => return Err(FindError::Masked(files.name, path)),
@@ -341,14 +334,6 @@ fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, FindError> {
 
 /// The text of a file, one octet more at most than is taken of it.
 fn read(path: &Path) -> Result<Vec<u8>, FindError> {
-    let failed = |source| FindError::Io { path: path.to_owned(), source };
-    // A pipe in its place would keep whoever opens it waiting.
-    let mut options = fs::File::options();
-    let file = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(failed(io::Error::other("it is no regular file")));
-    }
-    let mut text = Vec::new();
-    file.take(LONGEST_FILE as u64 + 1).read_to_end(&mut text).map_err(failed)?;
-    Ok(text)
+    file::read(path, LONGEST_FILE as u64 + 1)
+        .map_err(|source| FindError::Io { path: path.to_owned(), source })
 }

@@ -1,16 +1,14 @@
 //! Services: their processes are made, signalled and looked for as their lives ask for it.
 
 use std::fs;
-use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use perigee_cgroup::{Group, Watch};
 use perigee_journal::Priority;
 use perigee_process::wait::Exit;
-use perigee_process::{pidfd, this};
+use perigee_process::{file, pidfd, this};
 use perigee_units::health::Health;
 use perigee_units::machine::{Event, Outcome, State, UnitId, Verb};
 use perigee_units::service::{Ended, Exec, Life, Phase, Role, Service, Type};
@@ -500,10 +498,7 @@ fn invocation() -> String {
 
 fn pid_in(path: &str) -> Option<u32> {
     // Whoever may write the file may put something else in its place; nothing there keeps PID 1 waiting.
-    let mut options = fs::File::options();
-    let file = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).ok()?;
-    let mut text = String::new();
-    file.take(LONGEST_PID_FILE).read_to_string(&mut text).ok()?;
+    let text = String::from_utf8(file::read(path.as_ref(), LONGEST_PID_FILE).ok()?).ok()?;
     text.split_whitespace().next()?.parse().ok().filter(|pid| *pid > 1)
 }
 
