@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::calendar::{Calendar, TimeZone};
+use crate::device::{self, Uevent};
 use crate::health::http::{Address, LONGEST_HEAD, status};
 use crate::notify::Message;
 use crate::system::System;
@@ -130,5 +131,22 @@ pub fn tasks(data: &[u8]) {
         crate::unit::UnitName::parse(&task.unit()).expect("the name of a unit");
         assert!(task.needs.iter().all(|needed| tasks[..place].iter().any(|before| before.name == *needed)));
         assert_eq!(task.spec().relations.len(), 2 * task.needs.len());
+    }
+}
+
+/// A message about a device: the units that it is about are units of devices, and the device is at one of the paths that
+/// it says.
+pub fn uevent(data: &[u8]) {
+    let Ok(event) = Uevent::parse(data) else { return };
+    assert!(data.len() <= device::LONGEST && event.path.starts_with('/'));
+    for unit in event.units() {
+        let places = device::places(&unit);
+        assert!(!places.is_empty(), "{unit} is nowhere");
+        let names = [Some(&event.path), event.old_path.as_ref(), event.node.as_ref()];
+        let ends = |place: &String| {
+            names.iter().flatten().any(|name| place.ends_with(name.rsplit('/').next().unwrap_or_default()))
+        };
+        assert!(places.iter().all(ends), "{places:?}");
+        assert!(places.iter().all(|place| !place.contains("/../")), "{places:?}");
     }
 }

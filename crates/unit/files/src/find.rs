@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use perigee_process::file;
-use perigee_units::unit::{LONGEST_FILE, Source, UnitName};
+use perigee_units::unit::{LONGEST_FILE, Source, UnitKind, UnitName};
 
 /// Links of one name to another are followed no further than this.
 const MOST_LINKS: usize = 16;
@@ -159,6 +159,20 @@ impl SearchPath {
             }
         }
         Ok(names.into_iter().collect())
+    }
+
+    /// The devices that bring units along when they come, by folders `NAME.wants` and `NAME.requires`.
+    pub fn devices(&self) -> Vec<UnitName> {
+        let mut names = BTreeSet::new();
+        for folder in &self.0 {
+            let entries = list(folder).unwrap_or_default();
+            let folders = entries.iter().filter_map(|(name, _)| {
+                [".wants", ".requires"].into_iter().find_map(|ending| name.strip_suffix(ending))
+            });
+            let devices = folders.filter_map(|name| UnitName::parse(name).ok());
+            names.extend(devices.filter(|name| name.kind() == UnitKind::Device && !name.is_template()));
+        }
+        names.into_iter().collect()
     }
 
     /// The first file of this name, or of the template that it is an instance of.

@@ -72,8 +72,10 @@ pub fn load(search: &SearchPath, host: &Host, names: &[UnitName]) -> Result<Load
         let found = search.find(&name).and_then(|files| Ok((files.sources()?, files)));
         let (sources, files) = match found {
             Ok(found) => found,
-            // A slice is there when something is in it.
-            Err(FindError::Missing(_)) if name.kind() == UnitKind::Slice => (Vec::new(), Files::bare(&name)),
+            // A slice is there when something is in it, and a device whenever the kernel has it.
+            Err(FindError::Missing(_)) if matches!(name.kind(), UnitKind::Slice | UnitKind::Device) => {
+                (Vec::new(), Files::bare(&name))
+            }
             Err(error) => match found_mounted(&name, &error) {
                 Some(source) => (vec![source], Files::bare(&name)),
                 None if names.contains(&name) => return Err(error),
@@ -173,7 +175,10 @@ fn relations(unit: &Unit) -> Vec<(Relation, UnitName, bool)> {
 
 /// Time-outs, limits and restarts.
 fn spec(unit: &Unit) -> Spec {
-    let mut spec = Spec::new(unit.name.as_str());
+    let mut spec = match unit.name.kind() {
+        UnitKind::Device => Spec::device(unit.name.as_str()),
+        _ => Spec::new(unit.name.as_str()),
+    };
     let length = |section, name| match unit.last(section, name) {
         Some(Value::Span(span)) => Some(*span),
         _ => None,
@@ -183,7 +188,7 @@ fn spec(unit: &Unit) -> Spec {
         span.map_or(default, |span| span.finite().filter(|length| !length.is_zero()))
     };
     spec.job_timeout = timeout(length("Unit", "JobTimeoutSec"), None);
-    spec.job_running_timeout = timeout(length("Unit", "JobRunningTimeoutSec"), None);
+    spec.job_running_timeout = timeout(length("Unit", "JobRunningTimeoutSec"), spec.job_running_timeout);
     if let Some(interval) = length("Unit", "StartLimitIntervalSec") {
         spec.start_limit_interval = interval.finite().unwrap_or(Duration::MAX);
     }

@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lets every unit be ready as soon as it is started.
+/// Lets every unit be ready as soon as it is started, and every device be there when it is waited for.
 fn carry_out(machine: &mut Machine) -> Order {
     let mut order = Order::default();
     let mut starting = Vec::new();
@@ -94,6 +94,7 @@ fn carry_out(machine: &mut Machine) -> Order {
                 _ => {}
             }
         }
+        starting.extend(machine.awaited());
         if starting.is_empty() {
             return order;
         }

@@ -278,6 +278,7 @@ impl Supervisor {
             self.go_on(unit);
         }
         self.see_mounts();
+        self.load_devices();
         self.reap();
         self.say_of(None, Priority::NOTICE, "goes on as another copy of the program");
     }

@@ -12,6 +12,7 @@ mod bus;
 mod carry_out;
 mod clock;
 mod connections;
+mod devices;
 mod doing;
 mod groups;
 mod handover;
@@ -50,6 +51,7 @@ use perigee_units::unit::{Host, UnitName};
 use crate::bus::Bus;
 use crate::system::SystemFiles;
 use crate::watchdog::Watchdog;
+use perigee_device::Devices;
 use perigee_files::SearchPath;
 use perigee_files::condition::World;
 use perigee_mount::MountTable;
@@ -128,6 +130,10 @@ enum Source {
     Log,
     Bus,
     Mounts,
+    /// What the kernel tells of devices.
+    Devices,
+    /// Folders below `/dev`.
+    Nodes,
     /// A path unit, by its place in the table.
     Path(u32),
     Clock(u16),
@@ -176,6 +182,7 @@ pub struct Supervisor {
     log: Log,
     bus: Bus,
     mounts: MountTable,
+    devices: Devices,
     history: History,
     estate: Estate,
     publishing: Publishing,
@@ -250,6 +257,7 @@ impl Supervisor {
             system,
             timers,
             mounts,
+            devices: Devices::default(),
             bus: Bus::default(),
             log: Log::new(settings.log.clone()),
             brigades: Vec::new(),
@@ -339,6 +347,8 @@ impl Supervisor {
             Source::Log => self.take_in_log(),
             Source::Bus => self.take_in_bus(),
             Source::Mounts => self.take_in_mounts(),
+            Source::Devices => self.take_in_devices(),
+            Source::Nodes => self.take_in_nodes(),
             Source::Path(unit) => self.take_in_path(unit),
             Source::Clock(index) => self.take_in_clock(index),
             Source::Runner(index) => self.take_in_reports(index),
@@ -429,6 +439,8 @@ impl Source {
             Source::Log => 4,
             Source::Bus => 6,
             Source::Mounts => 5,
+            Source::Devices => 7,
+            Source::Nodes => 8,
             Source::Connection(number) => 1 << 48 | u64::from(number),
             Source::Path(unit) => 4 << 48 | u64::from(unit),
             Source::Clock(index) => 2 << 48 | u64::from(index),
@@ -449,6 +461,8 @@ impl Source {
             (0, 4) => Source::Log,
             (0, 6) => Source::Bus,
             (0, 5) => Source::Mounts,
+            (0, 7) => Source::Devices,
+            (0, 8) => Source::Nodes,
             (4, unit) => Source::Path(unit),
             (1, number) => Source::Connection(number),
             (2, index) => Source::Clock(index as u16),

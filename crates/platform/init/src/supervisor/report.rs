@@ -80,6 +80,7 @@ impl Supervisor {
             Work::Mount(_) if state.is_active() => "mounted".to_owned(),
             Work::Plain if state.is_active() => match loaded.unit.name.kind() {
                 UnitKind::Target | UnitKind::Slice => "active".to_owned(),
+                UnitKind::Device => "plugged".to_owned(),
                 _ => "running".to_owned(),
             },
             Work::Plain | Work::Mount(_) | Work::Broken(_) => "dead".to_owned(),

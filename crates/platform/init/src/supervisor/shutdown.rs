@@ -66,7 +66,10 @@ impl Supervisor {
         let stopping = self.stopping.as_ref()?;
         let late = now() >= stopping.patience;
         let ending = stopping.ending;
-        let up: Vec<_> = self.machine.units().filter(|unit| !self.machine.state(*unit).is_down()).collect();
+        // Devices stay where they are.
+        let devices = self.table.devices();
+        let up = self.machine.units().filter(|unit| !self.machine.state(*unit).is_down());
+        let up: Vec<_> = up.filter(|unit| !devices.contains(unit)).collect();
         if !up.is_empty() && !late {
             return None;
         }

@@ -63,6 +63,7 @@ pub(super) struct Table {
     names: BTreeMap<String, UnitId>,
     sockets: Vec<UnitId>,
     paths: Vec<UnitId>,
+    devices: Vec<UnitId>,
 }
 
 /// Units that were made for one run and have failed are kept to be looked at, up to this many.
@@ -107,6 +108,9 @@ impl Table {
         if loaded.unit.name.kind() == UnitKind::Path {
             self.paths.push(id);
         }
+        if loaded.unit.name.kind() == UnitKind::Device {
+            self.devices.push(id);
+        }
         self.names.insert(loaded.unit.name.to_string(), id);
         self.units.push(loaded);
     }
@@ -133,6 +137,11 @@ impl Table {
     /// The socket units.
     pub(super) fn sockets(&self) -> impl Iterator<Item = UnitId> {
         self.sockets.iter().copied()
+    }
+
+    /// The units of devices.
+    pub(super) fn devices(&self) -> Vec<UnitId> {
+        self.devices.clone()
     }
 
     /// The path units that start this one.
@@ -196,6 +205,7 @@ impl Supervisor {
         }
         self.load_anew(std::slice::from_ref(name), false)?;
         self.adopt_mounts();
+        self.see_devices();
         match self.table.find(name.as_str()) {
             Some(unit) => Ok(unit),
             // It was asked for by an alias.
@@ -269,6 +279,7 @@ impl Supervisor {
             }
         }
         self.load_anew(std::slice::from_ref(name), true)?;
+        self.see_devices();
         let unit = self.table.find(name.as_str()).ok_or_else(|| FindError::Missing(name.clone()))?;
         self.table.get_mut(unit).passing = true;
         self.publish_anew(unit);
@@ -303,6 +314,7 @@ impl Supervisor {
             // A unit that cannot be had any more stays as it was read.
             let _ = self.load_anew(std::slice::from_ref(&name), true);
         }
+        self.load_devices();
         self.limit_anew();
     }
 
@@ -325,6 +337,7 @@ impl Supervisor {
         self.take_scripts();
         let unit = self.load(target).map_err(|source| BeginError::Target { unit: target.clone(), source })?;
         self.see_mounts();
+        self.load_devices();
         if let Err(why) = self.machine.request(perigee_units::machine::Verb::Start, unit, super::now()) {
             self.tell(&format!("cannot start {target}: {why}"));
         }

@@ -4,6 +4,7 @@
 
 mod actions;
 mod corpus;
+mod devices;
 mod groups;
 mod health;
 mod isolating;

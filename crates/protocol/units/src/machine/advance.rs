@@ -68,6 +68,11 @@ impl Machine {
         let entry = &self.units[unit.index()];
         let waits = entry.restart_at.is_some() || entry.waits;
         match (verb, entry.state) {
+            // It comes and goes by itself: what is left to do is to wait for it.
+            (Verb::Start, State::Inactive) if entry.spec.appears => self.run(id),
+            (Verb::Stop | Verb::Restart, State::Active) if entry.spec.appears => {
+                self.finish(id, JobOutcome::Done);
+            }
             (Verb::Stop, State::Inactive | State::Failed) => self.finish(id, JobOutcome::Done),
             (Verb::Stop, State::Activating) if waits => {
                 self.forget_restart(unit);

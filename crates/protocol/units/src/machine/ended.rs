@@ -15,6 +15,10 @@ impl Machine {
         let entry = &self.units[unit.index()];
         let waits = entry.restart_at.is_some() || entry.waits;
         match (entry.state, event) {
+            (State::Inactive, Event::Ready) if entry.spec.appears => {
+                self.appeared(unit);
+            }
+            (State::Active, Event::Ended(_)) if entry.spec.appears => self.down(unit, Cause::Vanished),
             (State::Activating, Event::Ready) if !waits => {
                 self.change(unit, Cause::Ready, State::Active);
                 self.end_running(unit, Verb::Start, JobOutcome::Done);
@@ -31,7 +35,7 @@ impl Machine {
                     if well { JobOutcome::Done } else { JobOutcome::Failed },
                 );
             }
-            (State::Active, Event::Reloading) => {
+            (State::Active, Event::Reloading) if !entry.spec.appears => {
                 self.change(unit, Cause::Reload, State::Reloading);
                 let timeout = self.units[unit.index()].spec.start_timeout;
                 self.entry(unit).deadline = timeout.map(|timeout| now.saturating_add(timeout));
@@ -47,11 +51,30 @@ impl Machine {
                 entry.killed = false;
             }
             (State::Activating, Event::Ending) if !waits => self.ending(unit),
-            (State::Active | State::Reloading, Event::Ending) => self.ending(unit),
+            (State::Active | State::Reloading, Event::Ending) if !entry.spec.appears => self.ending(unit),
             _ => return false,
         }
         self.advance();
         true
+    }
+
+    /// A device is there. What it drags along was asked for with it; if nobody has asked, it is now.
+    fn appeared(&mut self, unit: UnitId) {
+        let asked = self.job_of(unit).is_some_and(|job| job.running);
+        self.change(unit, Cause::Appeared, State::Active);
+        self.end_running(unit, Verb::Start, JobOutcome::Done);
+        let drags = [Relation::Requires, Relation::BindsTo, Relation::Wants];
+        let dragged: Vec<_> =
+            drags.into_iter().flat_map(|relation| self.graph.to(unit, relation).to_vec()).collect();
+        for other in dragged {
+            let idle = self.state(other).is_down() && self.job_of(other).is_none();
+            if idle
+                && !asked
+                && let Err(why) = self.enqueue(Verb::Start, other)
+            {
+                self.effects.push_back(Effect::NotStarted(other, why));
+            }
+        }
     }
 
     /// Ends the job of a unit if it works on what has just come to its end.

@@ -322,6 +322,15 @@ impl Machine {
         self.jobs.values().map(|job| (job.id, job.unit, job.verb))
     }
 
+    /// Devices that are waited for: their jobs work, and nothing can be done for them.
+    pub fn awaited(&self) -> impl Iterator<Item = UnitId> {
+        let waits = |job: &&Job| {
+            let unit = &self.units[job.unit.index()];
+            job.running && unit.spec.appears && unit.state.is_down()
+        };
+        self.jobs.values().filter(waits).map(|job| job.unit)
+    }
+
     /// The next thing to be done outside.
     pub fn effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()

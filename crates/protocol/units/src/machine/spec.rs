@@ -170,6 +170,11 @@ pub struct Spec {
     pub refuse_manual_start: bool,
     /// Only other units stop it.
     pub refuse_manual_stop: bool,
+    /// It is there or not by nobody's doing here, as devices are: a start waits until [`Event::Ready`] says that it is
+    /// there, which may come at any time, and a stop has nothing to do.
+    ///
+    /// [`Event::Ready`]: super::Event::Ready
+    pub appears: bool,
 }
 
 impl Default for Spec {
@@ -196,7 +201,14 @@ impl Spec {
             stop_when_unneeded: false,
             refuse_manual_start: false,
             refuse_manual_stop: false,
+            appears: false,
         }
+    }
+
+    /// A device: whoever waits for it waits no longer than 90 s.
+    pub fn device(name: &str) -> Spec {
+        let job_running_timeout = Some(Duration::from_secs(90));
+        Spec { appears: true, job_running_timeout, ..Spec::new(name) }
     }
 
     /// The same, referring to another unit.

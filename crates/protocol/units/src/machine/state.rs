@@ -58,13 +58,17 @@ pub enum Cause {
     Reloaded,
     /// Its failure is forgotten.
     Reset,
+    /// It is there, by nobody's doing here: a device.
+    Appeared,
+    /// It has gone, as it has come.
+    Vanished,
 }
 
 use Cause as C;
 use State::{Activating, Active, Deactivating, Failed, Inactive, Reloading};
 
 /// Every legal transition. Nothing else changes a state.
-pub const TRANSITIONS: [(State, Cause, State); 33] = [
+pub const TRANSITIONS: [(State, Cause, State); 35] = [
     (Inactive, C::Start, Activating),
     (Inactive, C::StartLimit, Failed),
     (Failed, C::Start, Activating),
@@ -100,6 +104,9 @@ pub const TRANSITIONS: [(State, Cause, State); 33] = [
     (Deactivating, C::Failure, Failed),
     (Deactivating, C::Restart, Activating),
     (Deactivating, C::GaveUp, Failed),
+    // Devices know no other ways.
+    (Inactive, C::Appeared, Active),
+    (Active, C::Vanished, Inactive),
 ];
 
 /// Whether a unit may go from one state to another for this cause.

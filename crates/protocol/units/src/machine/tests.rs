@@ -511,6 +511,74 @@ fn the_table_is_the_only_truth() {
 }
 
 #[test]
+fn devices_come_and_go_by_themselves() {
+    let mut story = Story::of([
+        Spec::device("a.device").with(Relation::Wants, "helper.service"),
+        Spec::new("b.service").with(Relation::BindsTo, "a.device").with(Relation::After, "a.device"),
+        Spec::new("helper.service"),
+    ]);
+    // A start waits for it; the state says that it is not there.
+    assert_eq!(story.ask(Verb::Start, "b.service", 0), "helper.service=activating; start helper.service");
+    let device = story.0.unit("a.device").expect("a unit");
+    assert_eq!(story.0.state(device), State::Inactive);
+    assert_eq!(story.0.timeout(), Some(seconds(90)));
+    assert_eq!(
+        story.say("a.device", Event::Ready, 1),
+        "a.device=active; start a.device done; b.service=activating; start b.service"
+    );
+    story.say("b.service", Event::Ready, 1);
+    story.say("helper.service", Event::Ready, 1);
+    // Nobody can stop it, but who is bound to it goes; nor can it be started anew.
+    assert_eq!(story.ask(Verb::Restart, "a.device", 2), "b.service=deactivating; stop b.service");
+    assert_eq!(
+        story.say("b.service", Event::Ended(Outcome::Success), 2),
+        "b.service=inactive; restart a.device done; b.service=activating; start b.service"
+    );
+    story.say("b.service", Event::Ready, 2);
+    // It says nothing else of itself.
+    for event in [Event::Ready, Event::Ending, Event::Reloading, Event::Reloaded(true)] {
+        assert_eq!(story.say("a.device", event, 3), "", "{event:?}");
+    }
+    // What is bound to it stops with it.
+    assert_eq!(
+        story.say("a.device", Event::Ended(Outcome::Success), 4),
+        "a.device=inactive; b.service=deactivating; stop b.service"
+    );
+    story.say("b.service", Event::Ended(Outcome::Success), 4);
+    story.say("helper.service", Event::Ended(Outcome::Success), 4);
+    // Unasked for it brings what it wants, however often it comes: no limit of starts is its own.
+    for second in 5..25 {
+        let trace = story.say("a.device", Event::Ready, second * 100);
+        assert_eq!(trace, "a.device=active; helper.service=activating; start helper.service");
+        story.say("helper.service", Event::Ended(Outcome::Success), second * 100);
+        assert_eq!(story.say("a.device", Event::Ended(Outcome::Success), second * 100), "a.device=inactive");
+    }
+}
+
+#[test]
+fn a_device_that_does_not_come_is_waited_for_no_longer_than_it_says() {
+    let mut story = Story::of([
+        Spec { job_running_timeout: Some(seconds(5)), ..Spec::device("a.device") },
+        Spec::new("b.service").with(Relation::Requires, "a.device").with(Relation::After, "a.device"),
+        Spec::new("c.service").with(Relation::Wants, "a.device").with(Relation::After, "a.device"),
+    ]);
+    assert_eq!(story.ask(Verb::Start, "b.service", 0), "");
+    assert_eq!(story.ask(Verb::Start, "c.service", 1), "");
+    assert_eq!(story.tick(4), "");
+    assert_eq!(
+        story.tick(5),
+        "start a.device timeout; start b.service dependency; c.service=activating; start c.service"
+    );
+    // A stop takes back the waiting, and late is better than never.
+    assert_eq!(story.ask(Verb::Start, "a.device", 6), "");
+    assert_eq!(story.ask(Verb::Stop, "a.device", 7), "start a.device cancelled; stop a.device done");
+    assert_eq!(story.say("a.device", Event::Ready, 8), "a.device=active");
+    assert_eq!(story.ask(Verb::Stop, "a.device", 9), "stop a.device done");
+    let device = story.0.unit("a.device").expect("a unit");
+    assert_eq!(story.0.state(device), State::Active);
+}
+
+#[test]
 fn units_are_taken_in_while_others_run() {
     let mut machine = Machine::new(vec![Spec::new("a.service")]);
     let a = machine.unit("a.service").expect("a unit");

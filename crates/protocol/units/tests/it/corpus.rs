@@ -10,6 +10,7 @@ fn corpora_hold_what_must_hold() {
     replay("units_notify", fuzzing::notify);
     replay("units_health", fuzzing::health_answer);
     replay("units_tasks", fuzzing::tasks);
+    replay("units_uevent", fuzzing::uevent);
 }
 
 #[test]
@@ -26,6 +27,7 @@ fn damaged_calendar_expressions() {
 fn damaged_notifications() {
     damage("units_notify", fuzzing::notify);
     damage("units_tasks", fuzzing::tasks);
+    damage("units_uevent", fuzzing::uevent);
 }
 
 #[test]

@@ -56,13 +56,16 @@ fn specs(random: &mut Random) -> Vec<Spec> {
     let count = 2 + random.below(7);
     let name = |unit: usize| format!("u{unit}");
     let mut specs: Vec<_> = (0..count)
-        .map(|unit| Spec {
-            restart: Restart { policy: random.of(&POLICIES), ..Restart::default() },
-            can_reload: random.below(2) == 0,
-            stop_when_unneeded: random.below(6) == 0,
-            start_timeout: random.of(&[None, Some(Duration::from_secs(5))]),
-            stop_timeout: Some(Duration::from_secs(5)),
-            ..Spec::new(&name(unit))
+        .map(|unit| match random.below(8) {
+            0 => Spec::device(&name(unit)),
+            _ => Spec {
+                restart: Restart { policy: random.of(&POLICIES), ..Restart::default() },
+                can_reload: random.below(2) == 0,
+                stop_when_unneeded: random.below(6) == 0,
+                start_timeout: random.of(&[None, Some(Duration::from_secs(5))]),
+                stop_timeout: Some(Duration::from_secs(5)),
+                ..Spec::new(&name(unit))
+            },
         })
         .collect();
     for _ in 0..random.below(3 * count) {
@@ -104,7 +107,9 @@ impl World {
             let pairs = of_kind.filter_map(|(unit, (_, name))| Some((unit, index(name)?)));
             pairs.filter(|(unit, other)| unit != other).collect()
         };
-        let (after, excluded) = (pairs(Relation::After), pairs(Relation::Conflicts));
+        let (after, mut excluded) = (pairs(Relation::After), pairs(Relation::Conflicts));
+        // Nobody can take a device away.
+        excluded.retain(|(one, other)| !specs[*one].appears && !specs[*other].appears);
         let needs =
             [Relation::Requires, Relation::Requisite, Relation::Wants, Relation::BindsTo, Relation::Upholds];
         let needs = needs.into_iter().flat_map(pairs).collect();
@@ -190,11 +195,29 @@ impl World {
         assert_eq!((open.len() + self.done.len()) as u64, self.last_job, "a job was lost");
         let busy =
             self.work.iter().any(|work| matches!(work, Work::Starting | Work::Stopping | Work::Reloading));
+        let busy = busy || self.awaited().is_some();
         assert!(
             busy || open.is_empty(),
             "jobs wait for nobody: {:?}",
             self.machine.jobs().collect::<Vec<_>>()
         );
+    }
+
+    /// A device that is not there and is waited for.
+    fn awaited(&self) -> Option<usize> {
+        let first = self.machine.awaited().next().map(|unit| self.place(unit));
+        assert!(first.is_none_or(|unit| self.specs[unit].appears && self.work[unit] == Work::Nothing));
+        first
+    }
+
+    /// A device comes or goes, which may be at any time.
+    fn turn_up(&mut self, unit: usize) {
+        let (event, work) = match self.work[unit] {
+            Work::Nothing => (Event::Ready, Work::Running),
+            _ => (Event::Ended(Outcome::Success), Work::Nothing),
+        };
+        self.work[unit] = work;
+        assert!(self.machine.event(self.units[unit], event, self.now), "u{unit}: {event:?} in its time");
     }
 
     /// Another machine goes on where this one was: nothing is to be seen of it.
@@ -206,6 +229,9 @@ impl World {
 
     /// Ends what is being done for a unit, well or in another way.
     fn answer(&mut self, unit: usize, random: &mut Random, well: bool) {
+        if self.specs[unit].appears {
+            return self.turn_up(unit);
+        }
         let ends = [
             Event::Ended(Outcome::Success),
             Event::Ended(Outcome::ExitCode(1)),
@@ -255,7 +281,7 @@ fn run(seed: u64, seen: &mut BTreeSet<(State, Cause, State)>) {
             4..9 => world.answer(unit, &mut random, false),
             9 => {
                 // What comes too late, or was never asked for.
-                let stale = matches!(world.work[unit], Work::Nothing);
+                let stale = matches!(world.work[unit], Work::Nothing) && !world.specs[unit].appears;
                 let event =
                     random.of(&[Event::Ready, Event::Ended(Outcome::ExitCode(9)), Event::Reloaded(true)]);
                 if stale {
@@ -275,7 +301,7 @@ fn run(seed: u64, seen: &mut BTreeSet<(State, Cause, State)>) {
     // Everything is answered, and answered well: then nothing may be left to do.
     for _ in 0..400 {
         let busy = |work: &Work| matches!(work, Work::Starting | Work::Stopping | Work::Reloading);
-        let Some(unit) = world.work.iter().position(busy) else { break };
+        let Some(unit) = world.work.iter().position(busy).or_else(|| world.awaited()) else { break };
         world.answer(unit, &mut random, true);
         world.settle(seen);
     }

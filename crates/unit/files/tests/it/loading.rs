@@ -6,7 +6,7 @@ use std::time::Duration;
 use perigee_files::{FindError, SearchPath, load};
 use perigee_mount::{Mount, generate};
 use perigee_units::machine::{Effect, Event, Machine, RestartPolicy, Verb};
-use perigee_units::unit::{Host, UnitName};
+use perigee_units::unit::{Host, UnitKind, UnitName};
 
 /// The steps in which a unit and what it drags along start, when each is ready at once.
 fn steps(machine: &mut Machine, unit: &str) -> Vec<String> {
@@ -245,4 +245,32 @@ fn mounts_of_fstab() {
     fs::write(root.path().join("etc/fstab"), "").unwrap();
     generate(root.path(), &folder).unwrap();
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+fn devices_need_no_files() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("agent.service", "[Unit]\nBindsTo=dev-a.device dev-b.device\n[Service]\nExecStart=/bin/agent\n");
+    write("dev-b.device.d/time.conf", "[Unit]\nJobRunningTimeoutSec=3\n");
+    write("dev-c.device.wants/agent.service", "x");
+    write("dev-d.device.requires/agent.service", "x");
+    write("agent.service.wants/agent.service", "x");
+    let search = SearchPath::new(vec![root.path().to_owned()]);
+    let name = |text: &str| UnitName::parse(text).unwrap();
+    let wanting: Vec<_> = search.devices().iter().map(ToString::to_string).collect();
+    assert_eq!(wanting, ["dev-c.device", "dev-d.device"]);
+    let loaded = load(&search, &Host::default(), &[name("dev-c.device")]).unwrap();
+    assert!(loaded.absent.iter().all(|(name, _)| name.kind() != UnitKind::Device), "{:?}", loaded.absent);
+    for (unit, seconds) in [("dev-a.device", 90), ("dev-b.device", 3), ("dev-c.device", 90)] {
+        let spec = loaded.specs.iter().find(|spec| spec.name == unit).unwrap();
+        let longest = Some(Duration::from_secs(seconds));
+        assert_eq!((spec.appears, spec.job_running_timeout), (true, longest), "{unit}");
+    }
+    let service = loaded.specs.iter().find(|spec| spec.name == "agent.service").unwrap();
+    assert!(!service.appears && service.job_running_timeout.is_none());
 }
