@@ -100,10 +100,12 @@ impl Supervisor {
 
     /// Takes up the sockets that an earlier supervisor has opened, if there are any; false where they are to be opened.
     pub(super) fn adopt_sockets(&mut self, unit: UnitId) -> bool {
-        if self.estate.found.remove(&unit).is_none() {
-            return false;
-        }
+        let Some(found) = self.estate.found.remove(&unit) else { return false };
         let name = self.machine.name(unit).to_owned();
+        if self.table.service_ref(unit).is_some() {
+            // A command that was at work has nobody who waits for it any more: its list begins anew, or is over.
+            self.kill_leftovers(unit, &found);
+        }
         let mut ports: Vec<_> = self
             .log
             .client
@@ -130,6 +132,18 @@ impl Supervisor {
         match runs && !accepts {
             true => self.leave_sockets(unit),
             false => self.wait_for_sockets(unit),
+        }
+        if self.table.service_ref(unit).is_some() {
+            let group = self.make_group(unit, &name);
+            if let Some(commands) = self.table.service(unit) {
+                commands.group = group;
+                commands.life.adopt(Phase::Running, None, now());
+            }
+            self.live(unit);
+        }
+        if found.record.is_some_and(|record| record.state == State::Deactivating) {
+            // It was being stopped: so it goes on to be.
+            let _ = self.machine.request(Verb::Stop, unit, now());
         }
         self.say_of(Some(unit), Priority::NOTICE, "is taken up from an earlier supervisor");
         true

@@ -140,11 +140,13 @@ impl Supervisor {
 
     fn stop_unit(&mut self, unit: UnitId) {
         let restarts = matches!(self.machine.job(unit), Some((_, Verb::Restart)));
+        if let Some(service) = self.table.service(unit) {
+            service.life.stop(restarts, now());
+            return self.live(unit);
+        }
         match &mut self.table.get_mut(unit).work {
-            Work::Service(service) => {
-                service.life.stop(restarts, now());
-                self.live(unit);
-            }
+            // It was stopped above.
+            Work::Service(_) => {}
             Work::Socket(_) => self.stop_sockets(unit, Outcome::Success),
             Work::Timer => self.stop_timer(unit),
             Work::Path(_) => self.stop_paths(unit, Outcome::Success),
@@ -169,12 +171,20 @@ impl Supervisor {
                 Action::SignalRest(signal) => self.signal_rest(unit, signal),
                 Action::FindMain => self.find_main(unit),
                 Action::AwaitEmpty => self.await_empty(unit),
+                Action::Open => {
+                    let outcome = self.open_sockets(unit);
+                    if let Some(commands) = self.table.service(unit) {
+                        commands.life.opened(outcome, now());
+                    }
+                }
+                Action::Close => self.close_sockets(unit),
                 Action::Report(event) => {
                     self.machine.event(unit, event, now());
                 }
                 Action::Phase(phase) => {
                     self.health_follows(unit, phase);
                     dead = phase == Phase::Dead;
+                    self.sockets_follow(unit);
                     if phase == Phase::Exited
                         && let Some(service) = self.table.service(unit)
                     {

@@ -28,11 +28,12 @@ pub(super) struct Wants {
 impl Wants {
     pub(super) fn read(unit: &Unit) -> Wants {
         let (limits, unread) = Limits::of(unit);
-        let slice = match unit.last("Service", "Slice") {
+        let section = unit.name.kind().section().unwrap_or("Service");
+        let slice = match unit.last(section, "Slice") {
             Some(Value::Units(names)) if !names.is_empty() => names[0].to_string(),
             _ => "system.slice".to_owned(),
         };
-        let user = match unit.last("Service", "User") {
+        let user = match unit.last(section, "User") {
             Some(Value::Text(name)) if limits.delegate.is_some() => Some(name.clone()),
             _ => None,
         };

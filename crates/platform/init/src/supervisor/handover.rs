@@ -25,6 +25,7 @@ use perigee_units::unit::UnitName;
 use serde::{Deserialize, Serialize};
 
 use super::node::Node;
+use super::service::ServiceWork;
 use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
@@ -191,33 +192,12 @@ impl Supervisor {
                 timer: None,
                 node: self.nodes.get(&unit).map(|node| self.hand_over_node(node)).transpose()?,
             };
+            handed.service = self
+                .table
+                .service_ref(unit)
+                .map(|service| self.hand_over_service(unit, service))
+                .transpose()?;
             match &loaded.work {
-                Work::Service(service) => {
-                    let stored =
-                        service.stored.iter().map(|(name, fd)| Ok((name.clone(), keep(fd.as_fd())?)));
-                    let connection = service.connection.as_ref().map(|connection| {
-                        io::Result::Ok(HandedConnection {
-                            fd: keep(connection.as_fd())?,
-                            remote: connection.remote.clone(),
-                            socket: self.machine.name(connection.socket).to_owned(),
-                            instance: connection.instance.clone(),
-                        })
-                    });
-                    handed.service = Some(HandedService {
-                        life: service.life.clone(),
-                        health: service.health.clone(),
-                        invocation: service.invocation.clone(),
-                        group: service.group.as_ref().map(|group| group.path().to_owned()),
-                        stored: stored.collect::<io::Result<_>>()?,
-                        stranger: match &service.main {
-                            Some((_, descriptor)) if self.is_taken_up(unit) => {
-                                Some(keep(descriptor.as_fd())?)
-                            }
-                            _ => None,
-                        },
-                        connection: connection.transpose()?,
-                    });
-                }
                 Work::Socket(sockets) => {
                     let ports =
                         sockets.ports().iter().map(|port| Ok((keep(port.fd.as_fd())?, port.connects)));
@@ -243,6 +223,30 @@ impl Supervisor {
             units,
             notify: self.notify.as_ref().map(|notify| keep(notify.as_fd())).transpose()?,
             control: keep(self.connections.as_fd())?,
+        })
+    }
+
+    fn hand_over_service(&self, unit: UnitId, service: &ServiceWork) -> io::Result<HandedService> {
+        let stored = service.stored.iter().map(|(name, fd)| Ok((name.clone(), keep(fd.as_fd())?)));
+        let connection = service.connection.as_ref().map(|connection| {
+            io::Result::Ok(HandedConnection {
+                fd: keep(connection.as_fd())?,
+                remote: connection.remote.clone(),
+                socket: self.machine.name(connection.socket).to_owned(),
+                instance: connection.instance.clone(),
+            })
+        });
+        Ok(HandedService {
+            life: service.life.clone(),
+            health: service.health.clone(),
+            invocation: service.invocation.clone(),
+            group: service.group.as_ref().map(|group| group.path().to_owned()),
+            stored: stored.collect::<io::Result<_>>()?,
+            stranger: match &service.main {
+                Some((_, descriptor)) if self.is_taken_up(unit) => Some(keep(descriptor.as_fd())?),
+                _ => None,
+            },
+            connection: connection.transpose()?,
         })
     }
 
@@ -358,7 +362,16 @@ impl Supervisor {
             Work::Socket(sockets) => {
                 let service = self.table.find(sockets.spec().service.as_str());
                 let taken = service.is_some_and(|service| !self.machine.state(service).is_down());
-                if taken {
+                let life = self.table.service_ref(unit).map(|commands| &commands.life);
+                let at_work = life.filter(|life| life.phase() != Phase::Running);
+                let alone = at_work.is_some_and(|life| life.control().is_none());
+                if at_work.is_some() {
+                    // Its commands come first.
+                    if alone {
+                        self.await_empty(unit);
+                    }
+                    self.live(unit);
+                } else if taken {
                     self.leave_sockets(unit);
                 } else {
                     self.wait_for_sockets(unit);

@@ -61,10 +61,12 @@ impl Supervisor {
     pub(super) fn sub(&self, unit: UnitId) -> String {
         let state = self.machine.state(unit);
         let loaded = self.table.get(unit);
+        let commands = loaded.commands.as_ref().and_then(|commands| socket_words(commands.life.phase()));
         match &loaded.work {
             _ if self.machine.restart_at(unit).is_some() => "auto-restart".to_owned(),
             _ if state == State::Failed => "failed".to_owned(),
             Work::Service(service) => service.life.phase().to_string(),
+            Work::Socket(_) if commands.is_some() => commands.unwrap_or_default().to_owned(),
             Work::Socket(sockets) => match sockets.phase() {
                 Phase::Closed => "dead".to_owned(),
                 Phase::Listening => "listening".to_owned(),
@@ -210,6 +212,19 @@ pub(super) fn description(unit: &Unit) -> String {
     match unit.last("Unit", "Description") {
         Some(Value::Text(text)) => text.clone(),
         _ => unit.name.to_string(),
+    }
+}
+
+/// As systemd names what the commands of a socket unit do; none where none of them is at work.
+fn socket_words(phase: perigee_units::service::Phase) -> Option<&'static str> {
+    use perigee_units::service::Phase;
+    match phase {
+        Phase::Start => Some("start-chown"),
+        Phase::Stop => Some("stop-pre"),
+        Phase::StopSigterm => Some("stop-pre-sigterm"),
+        Phase::StopSigkill => Some("stop-pre-sigkill"),
+        Phase::Dead | Phase::Running | Phase::Exited => None,
+        other => Some(other.as_str()),
     }
 }
 

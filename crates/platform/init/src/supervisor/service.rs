@@ -111,9 +111,13 @@ impl ServiceWork {
 
 impl Supervisor {
     pub(super) fn start_service(&mut self, unit: UnitId) {
-        if self.adopt_service(unit) {
-            return;
+        if !self.adopt_service(unit) {
+            self.begin_service(unit);
         }
+    }
+
+    /// The first command of a service, or of a socket unit, is run.
+    pub(super) fn begin_service(&mut self, unit: UnitId) {
         let name = self.machine.name(unit).to_owned();
         let group = self.make_group(unit, &name);
         let Some(service) = self.table.service(unit) else { return };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use perigee_units::health::Health;
 use perigee_units::machine::{State, UnitId};
-use perigee_units::service::{Life, Service};
+use perigee_units::service::{Life, Phase, Service};
 use perigee_units::unit::{Unit, UnitKind, UnitName, Value};
 
 use super::mounts::MountWork;
@@ -46,6 +46,8 @@ pub(super) enum Work {
 pub(super) struct Loaded {
     pub(super) unit: Unit,
     pub(super) work: Work,
+    /// The commands of a socket unit, if it has any; a service has its own.
+    pub(super) commands: Option<Box<ServiceWork>>,
     /// What of it could not be done as it says, since its last start.
     pub(super) notes: Vec<String>,
     /// It was made for one run: for a connection, or without a file. Its place is another's when it is down.
@@ -81,17 +83,21 @@ impl Table {
         &mut self.units[unit.index()]
     }
 
+    /// What of a unit is carried out by processes: a service, or the commands of a socket unit.
     pub(super) fn service(&mut self, unit: UnitId) -> Option<&mut ServiceWork> {
-        match &mut self.units[unit.index()].work {
+        let loaded = &mut self.units[unit.index()];
+        match &mut loaded.work {
             Work::Service(service) => Some(&mut **service),
-            _ => None,
+            _ => loaded.commands.as_deref_mut(),
         }
     }
 
+    /// The same.
     pub(super) fn service_ref(&self, unit: UnitId) -> Option<&ServiceWork> {
-        match &self.units[unit.index()].work {
+        let loaded = &self.units[unit.index()];
+        match &loaded.work {
             Work::Service(service) => Some(&**service),
-            _ => None,
+            _ => loaded.commands.as_deref(),
         }
     }
 
@@ -186,7 +192,18 @@ impl Table {
 impl Loaded {
     /// A unit that was not started yet.
     pub(super) fn new(unit: Unit, work: Work) -> Loaded {
-        Loaded { unit, work, notes: Vec::new(), passing: false, began: None, ready: None }
+        Loaded { unit, work, commands: None, notes: Vec::new(), passing: false, began: None, ready: None }
+    }
+
+    /// Whether none of the commands of a socket unit is at work, so that what comes is taken.
+    pub(super) fn is_open(&self) -> bool {
+        self.commands.as_ref().is_none_or(|commands| commands.life.phase() == Phase::Running)
+    }
+
+    /// The same, with commands.
+    fn with(mut self, commands: Option<Arc<Service>>) -> Loaded {
+        self.commands = commands_of(&self.unit, commands);
+        self
     }
 
     /// Something to know about this run.
@@ -236,6 +253,9 @@ impl Supervisor {
             self.table.names.insert(unit.name.to_string(), id);
             let service =
                 (unit.name.kind() == UnitKind::Service).then(|| Arc::new(Service::read(&unit, start, stop)));
+            let commands = (unit.name.kind() == UnitKind::Socket)
+                .then(|| Arc::new(Service::read(&unit, start, stop)))
+                .filter(|commands| commands.has_commands());
             if id.index() < self.table.units.len() {
                 // What is at work stays as it was read until it is down.
                 let down = self.machine.state(id).is_down() && self.machine.job(id).is_none();
@@ -243,7 +263,7 @@ impl Supervisor {
                 if loaded.unit.name != unit.name {
                     // The place of a unit that has passed.
                     let work = work(&unit, service);
-                    *loaded = Loaded::new(unit, work);
+                    *loaded = Loaded::new(unit, work).with(commands);
                     continue;
                 }
                 if down
@@ -254,13 +274,21 @@ impl Supervisor {
                 {
                     loaded.work = work(&unit, None);
                 }
+                match (&mut loaded.commands, commands) {
+                    // They stay until they have brought to its end what they have begun.
+                    (Some(_), None) if !down => {}
+                    (Some(work), Some(commands)) => work.declared(&unit, commands),
+                    (slot, commands) if down => *slot = commands_of(&unit, commands),
+                    // What has begun without commands ends so.
+                    (_, _) => {}
+                }
                 if let (Work::Service(work), Some(service)) = (&mut loaded.work, service) {
                     work.declared(&unit, service);
                 }
                 loaded.unit = unit;
             } else {
                 let work = work(&unit, service);
-                self.table.add(id, Loaded::new(unit, work));
+                self.table.add(id, Loaded::new(unit, work).with(commands));
             }
         }
         Ok(())
@@ -343,6 +371,10 @@ impl Supervisor {
         }
         Ok(())
     }
+}
+
+fn commands_of(unit: &Unit, commands: Option<Arc<Service>>) -> Option<Box<ServiceWork>> {
+    commands.map(|commands| Box::new(ServiceWork::new(unit, commands)))
 }
 
 /// What a unit is at work, before it has begun.

@@ -42,52 +42,95 @@ impl Supervisor {
     pub(super) fn start_sockets(&mut self, unit: UnitId) {
         if self.adopt_sockets(unit) {
             self.machine.event(unit, Event::Ready, now());
-            return;
+        } else if self.table.service_ref(unit).is_some() {
+            // They are opened between its commands.
+            self.begin_service(unit);
+        } else {
+            let event = match self.open_sockets(unit) {
+                Outcome::Success => {
+                    self.wait_for_sockets(unit);
+                    Event::Ready
+                }
+                outcome => Event::Ended(outcome),
+            };
+            self.machine.event(unit, event, now());
         }
+    }
+
+    /// Opens the sockets of a unit; nobody waits for them yet.
+    pub(super) fn open_sockets(&mut self, unit: UnitId) -> Outcome {
         let accounts = Accounts::read(Path::new("/")).unwrap_or_default();
         let released = self.ports_released();
-        let Work::Socket(sockets) = &mut self.table.get_mut(unit).work else { return };
+        let Work::Socket(sockets) = &mut self.table.get_mut(unit).work else { return Outcome::Resources };
         let mut started = sockets.start(&accounts);
         // The log process may still have the socket that was here before: it lets go of it in a moment.
         while matches!(&started, Err(error) if error.is_taken()) && released.is_some_and(|end| now() < end) {
             std::thread::sleep(Duration::from_millis(2));
             started = sockets.start(&accounts);
         }
-        let event = match started {
+        match started {
             Ok(notes) => {
                 notes.into_iter().for_each(|note| self.table.get_mut(unit).note(note));
-                self.wait_for_sockets(unit);
                 self.keep_ports(unit);
-                Event::Ready
+                Outcome::Success
             }
             Err(error) => {
                 self.say_of(Some(unit), Priority::ERROR, &error.to_string());
                 self.table.get_mut(unit).note(error.to_string());
-                Event::Ended(Outcome::Resources)
+                Outcome::Resources
             }
-        };
-        self.machine.event(unit, event, now());
+        }
     }
 
+    /// The sockets of a unit cannot go on, or are to go.
     pub(super) fn stop_sockets(&mut self, unit: UnitId, outcome: Outcome) {
+        if let Some(commands) = self.table.service(unit) {
+            commands.life.broken(outcome, now());
+            return self.live(unit);
+        }
+        self.close_sockets(unit);
+        self.machine.event(unit, Event::Ended(outcome), now());
+    }
+
+    /// Closes the sockets of a unit, if they are open.
+    pub(super) fn close_sockets(&mut self, unit: UnitId) {
         if let Work::Socket(sockets) = &mut self.table.get_mut(unit).work {
             // A closed descriptor leaves the epoll by itself, unless a service has it too.
             for (_, fd) in sockets.passed().map(|(fd, _)| ((), fd)) {
                 let _ = self.epoll.delete(fd);
             }
-            sockets.stop();
+            if sockets.phase() != Phase::Closed {
+                sockets.stop();
+            }
         }
         self.release_ports(unit);
-        self.machine.event(unit, Event::Ended(outcome), now());
     }
 
     /// The epoll waits for the sockets of a unit as long as no service has them.
     pub(super) fn wait_for_sockets(&mut self, unit: UnitId) {
-        let Work::Socket(sockets) = &self.table.get(unit).work else { return };
+        let loaded = self.table.get(unit);
+        let Work::Socket(sockets) = &loaded.work else { return };
+        if !loaded.is_open() {
+            return;
+        }
         for (index, fd) in sockets.fds() {
             let token = Source::Port(unit.index() as u32, index as u16).token();
             // It may be there already.
             let _ = self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token));
+        }
+    }
+
+    /// The commands of a socket unit go on: nobody is let in before those that start it have ended, nor after those
+    /// that stop it have begun.
+    pub(super) fn sockets_follow(&mut self, unit: UnitId) {
+        let loaded = self.table.get(unit);
+        let Work::Socket(sockets) = &loaded.work else { return };
+        if loaded.is_open() {
+            return self.wait_for_sockets(unit);
+        }
+        for (_, fd) in sockets.fds() {
+            // It may not be waited for.
+            let _ = self.epoll.delete(fd);
         }
     }
 
@@ -104,6 +147,9 @@ impl Supervisor {
     /// Something has come at a socket.
     pub(super) fn take_in_port(&mut self, unit: u32, index: u16) {
         let Some(unit) = self.machine.units().nth(unit as usize) else { return };
+        if !self.table.get(unit).is_open() {
+            return;
+        }
         let Work::Socket(sockets) = &mut self.table.get_mut(unit).work else { return };
         let service = sockets.spec().service.clone();
         for incoming in sockets.ready(usize::from(index), now()) {

@@ -11,5 +11,6 @@ mod isolating;
 mod machine;
 mod mounting;
 mod runner;
+mod sockets;
 mod strict;
 mod supervised;

@@ -56,6 +56,10 @@ pub enum Action {
     SignalRest(Signal),
     /// Find the main process of a forking service: answer with [`Life::found_main`].
     FindMain,
+    /// Open the sockets of a socket unit: answer with [`Life::opened`].
+    Open,
+    /// Close the sockets of a socket unit, if they are open.
+    Close,
     /// Look whether processes of the service are left: answer with [`Life::not_empty`] if so, and with [`Life::empty`]
     /// once none is.
     AwaitEmpty,
@@ -242,6 +246,7 @@ impl Life {
             match self.service.kind {
                 Type::Simple | Type::Exec | Type::Idle => self.started(),
                 Type::Oneshot | Type::Forking | Type::Dbus | Type::Notify | Type::NotifyReload => {}
+                Type::Socket => {}
             }
         }
     }
@@ -287,6 +292,29 @@ impl Life {
             self.signal_stop();
         } else {
             self.started();
+        }
+    }
+
+    /// The sockets of a socket unit are open, or cannot be had.
+    pub fn opened(&mut self, outcome: Outcome, now: Duration) {
+        self.now = now;
+        if self.phase != Phase::Start || self.service.kind != Type::Socket {
+            return;
+        }
+        if outcome == Outcome::Success {
+            return self.started();
+        }
+        self.fail(outcome);
+        self.run(Exec::StopPost);
+    }
+
+    /// It cannot go on, for a reason that none of its processes has given.
+    pub fn broken(&mut self, outcome: Outcome, now: Duration) {
+        self.now = now;
+        self.fail(outcome);
+        match self.phase {
+            Phase::StartPre | Phase::StartPost => self.signal_stop(),
+            _ => self.stop_by_itself(),
         }
     }
 
@@ -443,6 +471,9 @@ impl Life {
     /// Runs a list of commands from its beginning; goes on if there is none.
     pub(super) fn run(&mut self, exec: Exec) {
         self.place = 0;
+        if exec == Exec::StopPost && self.service.kind == Type::Socket {
+            self.actions.push_back(Action::Close);
+        }
         let phase = match exec {
             Exec::Condition => Phase::Condition,
             Exec::StartPre => Phase::StartPre,
@@ -494,6 +525,10 @@ impl Life {
         match exec {
             Exec::Condition => self.run(Exec::StartPre),
             Exec::StartPre => self.run(Exec::Start),
+            Exec::Start if self.service.kind == Type::Socket => {
+                self.enter(Phase::Start);
+                self.actions.push_back(Action::Open);
+            }
             Exec::Start => self.started(),
             Exec::StartPost => self.up(),
             Exec::Reload => {
@@ -504,8 +539,17 @@ impl Life {
                     self.is_it_still_there(false);
                 }
             }
-            Exec::Stop => self.signal_stop(),
+            Exec::Stop => self.stopped(),
             Exec::StopPost => self.final_kill(),
+        }
+    }
+
+    /// What asks it to stop has ended.
+    fn stopped(&mut self) {
+        match self.service.kind {
+            // No process of it is to be asked by a signal.
+            Type::Socket => self.run(Exec::StopPost),
+            _ => self.signal_stop(),
         }
     }
 
@@ -530,7 +574,7 @@ impl Life {
 
     /// Whether a service without a main process is still there; `empty` is known to have no process at all.
     fn is_it_still_there(&mut self, empty: bool) {
-        if self.phase != Phase::Running || self.main.is_some() {
+        if self.phase != Phase::Running || self.main.is_some() || self.service.kind == Type::Socket {
             return;
         }
         if self.result != Outcome::Success {
@@ -649,11 +693,20 @@ impl Life {
             }
             Exec::Stop => {
                 self.fail(outcome);
-                self.signal_stop();
+                self.stopped();
             }
             Exec::StopPost => {
                 self.fail(outcome);
                 self.final_kill();
+            }
+            // As systemd has it: nothing was opened, or what was is given up in order.
+            Exec::StartPre if self.service.kind == Type::Socket => {
+                self.fail(outcome);
+                self.final_kill();
+            }
+            Exec::StartPost if self.service.kind == Type::Socket => {
+                self.fail(outcome);
+                self.run(Exec::Stop);
             }
             Exec::Condition | Exec::StartPre | Exec::Start | Exec::StartPost => {
                 self.fail(outcome);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::health::HealthCheck;
 use crate::machine::{CLEAN_SIGNALS, Outcome};
-use crate::unit::{Command, ExitStatuses, Host, Unit, UnitName, Value};
+use crate::unit::{Command, ExitStatuses, Host, Unit, UnitKind, UnitName, Value};
 use crate::value::Signal;
 
 use super::Ended;
@@ -28,6 +28,8 @@ pub enum Type {
     NotifyReload,
     /// At once, and started when nothing else is to be done.
     Idle,
+    /// No service, but the commands of a socket unit: when its sockets are open.
+    Socket,
 }
 
 /// Lists of commands.
@@ -56,7 +58,7 @@ impl Exec {
         Exec::StopPost,
     ];
 
-    /// The name of the directive.
+    /// The name of the directive in a service; in a socket unit [`Exec::Stop`] is `ExecStopPre=`.
     pub fn directive(self) -> &'static str {
         match self {
             Exec::Condition => "ExecCondition",
@@ -135,7 +137,7 @@ pub enum OomPolicy {
     Kill,
 }
 
-/// A service, as its unit declares it.
+/// A service, as its unit declares it, or the commands of a socket unit.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// `Type=`.
@@ -190,7 +192,9 @@ impl Default for Service {
 impl Service {
     /// Reads what the unit says; the time-outs of starting and stopping come from its [`crate::machine::Spec`].
     pub fn read(unit: &Unit, start_timeout: Option<Duration>, stop_timeout: Option<Duration>) -> Service {
-        let value = |name| unit.last("Service", name);
+        let socket = unit.name.kind() == UnitKind::Socket;
+        let section = if socket { "Socket" } else { "Service" };
+        let value = |name| unit.last(section, name);
         let text = |name| match value(name) {
             Some(Value::Text(text)) => Some(text.as_str()),
             _ => None,
@@ -208,7 +212,8 @@ impl Service {
             _ => None,
         };
         let commands = Exec::ALL.map(|exec| {
-            let values = unit.all("Service", exec.directive());
+            let directive = if socket && exec == Exec::Stop { "ExecStopPre" } else { exec.directive() };
+            let values = unit.all(section, directive);
             let lists = values.filter_map(|value| match value {
                 Value::Commands(commands) => Some(commands.clone()),
                 _ => None,
@@ -216,6 +221,7 @@ impl Service {
             lists.flatten().collect::<Vec<_>>()
         });
         let kind = match text("Type") {
+            _ if socket => Type::Socket,
             Some("simple") => Type::Simple,
             Some("exec") => Type::Exec,
             Some("forking") => Type::Forking,
@@ -276,6 +282,7 @@ impl Service {
             runtime_max: span("RuntimeMaxSec"),
             watchdog: span("WatchdogSec"),
             oom_policy: match text("OOMPolicy") {
+                _ if socket => OomPolicy::Continue,
                 Some("continue") => OomPolicy::Continue,
                 Some("kill") => OomPolicy::Kill,
                 _ => OomPolicy::Stop,
@@ -287,6 +294,11 @@ impl Service {
             health: HealthCheck::read(unit).map(Box::new),
             tasks: unit.last("X-Perigee", "Tasks") == Some(&Value::Bool(true)),
         }
+    }
+
+    /// Whether it has commands at all.
+    pub fn has_commands(&self) -> bool {
+        self.commands.iter().any(|list| !list.is_empty())
     }
 
     /// The commands of a list.

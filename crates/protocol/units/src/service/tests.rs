@@ -16,16 +16,23 @@ struct Script {
     life: Life,
     next: u32,
     empty: bool,
+    /// What comes of opening the sockets of a socket unit.
+    opened: Outcome,
 }
 
 impl Script {
     fn new(lines: &str) -> Script {
-        let name = UnitName::parse("a.service").expect("a name");
-        let text = format!("[Service]\n{lines}").into_bytes();
-        let unit = Unit::read(name, &[Source { path: "a.service".into(), text }], &Host::default());
+        Script::of("a.service", &format!("[Service]\n{lines}"))
+    }
+
+    fn of(name: &str, text: &str) -> Script {
+        let unit = UnitName::parse(name).expect("a name");
+        let text = text.as_bytes().to_vec();
+        let unit = Unit::read(unit, &[Source { path: name.into(), text }], &Host::default());
         let minute = Some(Duration::from_secs(60));
         let service = Service::read(&unit, None, minute);
-        Script { life: Life::new(Arc::new(service)), next: 100, empty: true }
+        let life = Life::new(Arc::new(service));
+        Script { life, next: 100, empty: true, opened: Outcome::Success }
     }
 
     /// Does what is to be done, and tells it in words; time-outs are left out.
@@ -43,6 +50,11 @@ impl Script {
                 Action::Signal(Role::Control, signal) => format!("{signal}->control"),
                 Action::SignalRest(signal) => format!("{signal}->rest"),
                 Action::FindMain => "find-main".to_owned(),
+                Action::Open => {
+                    self.life.opened(self.opened, NOW);
+                    "open".to_owned()
+                }
+                Action::Close => "close".to_owned(),
                 Action::AwaitEmpty => {
                     if self.empty {
                         self.life.empty(NOW);
@@ -288,6 +300,64 @@ fn who_is_unhealthy_is_stopped_and_has_failed() {
     script.told();
     script.life.unhealthy(NOW);
     assert!(script.told().starts_with("SIGKILL->control stop Ending!"));
+}
+
+/// The commands of a socket unit, as systemd.socket(5) has them.
+#[test]
+fn the_commands_of_a_socket() {
+    let text = "[Socket]\nListenStream=/run/a\nExecStartPre=/bin/p\nExecStartPost=/bin/q\n\
+        ExecStopPre=/bin/s\nExecStopPre=-/bin/u\nExecStopPost=/bin/t\n";
+    let script = || Script::of("a.socket", text);
+    let down = |outcome: &str| format!("final-sigterm SIGTERM->rest dead Ended({outcome})!");
+    let mut good = script();
+    assert_eq!(good.start(), "start-pre 100=ExecStartPre[0]");
+    assert_eq!(good.exit(100, 0), "start open start-post 101=ExecStartPost[0]");
+    assert_eq!(good.exit(101, 0), "running Ready!");
+    // Nobody is left in its group, and it goes on.
+    good.life.empty(NOW);
+    assert_eq!(good.told(), "");
+    assert_eq!(good.stop(), "stop Ending! 102=ExecStop[0]");
+    assert_eq!(good.exit(102, 0), "103=ExecStop[1]");
+    assert_eq!(good.exit(103, 7), "close stop-post Ending! 104=ExecStopPost[0]");
+    assert_eq!(good.exit(104, 0), down("Success"));
+    // Before anything was opened nothing is to be undone.
+    let mut bad = script();
+    bad.start();
+    assert_eq!(bad.exit(100, 3), down("ExitCode(3)"));
+    // What was opened is given up in order.
+    let mut bad = script();
+    bad.start();
+    bad.exit(100, 0);
+    assert_eq!(bad.exit(101, 3), "stop Ending! 102=ExecStop[0]");
+    bad.exit(102, 0);
+    assert_eq!(bad.exit(103, 0), "close stop-post Ending! 104=ExecStopPost[0]");
+    assert_eq!(bad.exit(104, 0), down("ExitCode(3)"));
+    let mut taken = Script { opened: Outcome::Resources, ..script() };
+    taken.start();
+    assert_eq!(taken.exit(100, 0), "start open close stop-post Ending! 101=ExecStopPost[0]");
+    assert_eq!(taken.exit(101, 0), down("Resources"));
+    // A command that does not end is asked to, then killed; the others have their turn.
+    let mut slow = script();
+    slow.start();
+    slow.exit(100, 0);
+    slow.exit(101, 0);
+    slow.stop();
+    slow.empty = false;
+    assert!(slow.kill().starts_with("stop-sigterm SIGTERM->control SIGTERM->rest"));
+    assert!(slow.kill().starts_with("stop-sigkill SIGKILL->control SIGKILL->rest"));
+    assert_eq!(slow.signalled(102, Signal::KILL), "close stop-post Ending! 103=ExecStopPost[0]");
+    slow.empty = true;
+    assert_eq!(slow.exit(103, 0), down("Timeout"));
+    // Something else has gone wrong.
+    let mut broken = script();
+    broken.start();
+    broken.exit(100, 0);
+    broken.exit(101, 0);
+    broken.life.broken(Outcome::TriggerLimit, NOW);
+    assert_eq!(broken.told(), "stop Ending! 102=ExecStop[0]");
+    broken.exit(102, 0);
+    broken.exit(103, 0);
+    assert_eq!(broken.exit(104, 0), down("TriggerLimit"));
 }
 
 /// Random events at random times: it always comes to its end, and tells of it once.

@@ -30,10 +30,10 @@ pub(super) const FILE_SYSTEMS: Fate = NotCarriedOut("kinds of file systems are n
 pub(super) const NETWORK: Fate = NotCarriedOut("traffic is not filtered by unit");
 pub(super) const FOLDERS: Fate = NotCarriedOut("folders of a unit are not removed on demand");
 pub(super) const LOGS: Fate = NotCarriedOut("all units share one log");
-pub(super) const SOCKET_COMMANDS: Fate = NotCarriedOut("sockets run no commands of their own yet");
 pub(super) const USB: Fate = NotCarriedOut("USB functions are not supported");
 pub(super) const HELPERS: Fate =
-    NotCarriedOut("the helpers of sockets, mounts and swap space run as the supervisor does");
+    NotCarriedOut("the helpers of mounts and swap space run as the supervisor does");
+pub(super) const OPENED: Fate = NotCarriedOut("sockets are opened in the network of the supervisor");
 pub(super) const AUTOMOUNTS: Fate =
     NotCarriedOut("automounts are not supported: mount at boot, or by a service");
 pub(super) const IMAGES: Fate = NotCarriedOut("disk images are not supported");

@@ -127,7 +127,7 @@ pub fn tables(section: &str) -> Vec<&'static [Directive]> {
         "X-HealthCheck" => vec![own::HEALTH_CHECK],
         "X-Perigee" => vec![own::PERIGEE],
         "Service" => vec![service::SERVICE, exec::EXEC, exec::KILL, &resources::RESOURCES],
-        "Socket" => [&[triggers::SOCKET], &process[..]].concat(),
+        "Socket" => vec![triggers::SOCKET, exec::EXEC, exec::KILL, &resources::RESOURCES],
         "Mount" => [&[triggers::MOUNT], &process[..]].concat(),
         "Swap" => [&[triggers::SWAP], &process[..]].concat(),
         "Timer" => vec![triggers::TIMER],
@@ -143,7 +143,8 @@ pub fn tables(section: &str) -> Vec<&'static [Directive]> {
 /// helpers of mounts and the like.
 pub fn fate(section: &str, directive: &Directive) -> Fate {
     let own = match section {
-        "Socket" => triggers::SOCKET,
+        // It is where the sockets lie, and not only where the commands run.
+        "Socket" if directive.name == "NetworkNamespacePath" => return fate::OPENED,
         "Mount" => triggers::MOUNT,
         "Swap" => triggers::SWAP,
         _ => return directive.fate,
@@ -217,7 +218,9 @@ mod tests {
         };
         assert!(of(UnitKind::Service, "Service", "User") && !of(UnitKind::Mount, "Mount", "User"));
         assert!(of(UnitKind::Mount, "Mount", "Options"));
-        assert!(!of(UnitKind::Socket, "Socket", "ExecStartPre") && !of(UnitKind::Swap, "Swap", "Nice"));
+        assert!(of(UnitKind::Socket, "Socket", "ExecStartPre") && !of(UnitKind::Swap, "Swap", "Nice"));
+        assert!(of(UnitKind::Socket, "Socket", "User") && of(UnitKind::Socket, "Socket", "TasksMax"));
+        assert!(!of(UnitKind::Socket, "Socket", "NetworkNamespacePath"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `[Socket]`, `[Timer]`, `[Path]`, `[Mount]`, `[Automount]`, `[Swap]` and `[Scope]`.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{AUTOMOUNTS, LABELS, ORDER, RUN, SOCKET_COMMANDS, USB};
+use super::fate::{AUTOMOUNTS, LABELS, ORDER, RUN, USB};
 use super::kind::Kind::{
     Bool, BoolOr, Calendar, Choice, Command, EachPath, Mode, Name, Number, Path, Paths, Size, Span, Spans,
     Text, Texts, Units, Words,
@@ -23,11 +23,11 @@ pub(super) const SOCKET: &[Directive] = &[
     row("BindIPv6Only", BoolOr(&["default", "both", "ipv6-only"]), CarriedOut),
     row("Backlog", Number(0, MANY), CarriedOut),
     row("BindToDevice", Text, CarriedOut),
-    row("ExecStartPre", Command, SOCKET_COMMANDS),
-    row("ExecStartPost", Command, SOCKET_COMMANDS),
-    row("ExecStopPre", Command, SOCKET_COMMANDS),
-    row("ExecStopPost", Command, SOCKET_COMMANDS),
-    row("TimeoutSec", Span, SOCKET_COMMANDS),
+    row("ExecStartPre", Command, CarriedOut),
+    row("ExecStartPost", Command, CarriedOut),
+    row("ExecStopPre", Command, CarriedOut),
+    row("ExecStopPost", Command, CarriedOut),
+    row("TimeoutSec", Span, CarriedOut),
     row("SocketUser", Name, CarriedOut),
     row("SocketGroup", Name, CarriedOut),
     row("SocketMode", Mode, CarriedOut),
