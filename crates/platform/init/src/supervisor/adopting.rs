@@ -37,6 +37,8 @@ pub(super) struct Estate {
     found: BTreeMap<UnitId, Taken>,
     /// Those that were taken up, as long as they are not started anew.
     taken: BTreeSet<UnitId>,
+    /// What a copy of the program before this one has left open for units.
+    kept: Vec<(String, Held, OwnedFd)>,
     /// When the log process was last asked to let go of sockets.
     released: Option<Duration>,
 }
@@ -107,16 +109,15 @@ impl Supervisor {
             self.kill_leftovers(unit, &found);
         }
         let mut ports: Vec<_> = self
-            .log
-            .client
-            .held()
-            .filter_map(|(whose, what, fd)| match what {
-                Held::Port { index, connects } if whose == name => {
+            .held_for(&name)
+            .filter_map(|(what, fd)| match what {
+                Held::Port { index, connects } => {
                     Some((*index, Port { fd: fd.try_clone_to_owned().ok()?, connects: *connects }))
                 }
-                _ => None,
+                Held::Stored { .. } => None,
             })
             .collect();
+        self.estate.kept.retain(|(whose, ..)| *whose != name);
         let Work::Socket(sockets) = &mut self.table.get_mut(unit).work else { return false };
         if ports.is_empty() {
             return false;
@@ -166,36 +167,54 @@ impl Supervisor {
         self.log.client.release(self.machine.name(unit), meant);
     }
 
-    /// What the log process has kept for this service.
-    fn stored_of(&self, name: &str) -> Vec<(String, OwnedFd)> {
-        let stored = self.log.client.held().filter_map(|(whose, what, fd)| match what {
-            Held::Stored { name: known } if whose == name => {
-                Some((known.clone(), fd.try_clone_to_owned().ok()?))
-            }
-            _ => None,
+    /// Descriptors that came with a copy of the program are the units' again when these are taken up.
+    pub(super) fn keep_for_units(&mut self, kept: Vec<(String, Held, OwnedFd)>) {
+        self.estate.kept = kept;
+    }
+
+    /// What was kept for a unit: by the copy of the program before this one, else by the log process.
+    fn held_for<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a Held, BorrowedFd<'a>)> {
+        let own = self.estate.kept.iter().filter(move |(whose, ..)| whose == name);
+        let own: Vec<_> = own.map(|(_, what, fd)| (what, fd.as_fd())).collect();
+        let with_log = self.log.client.held().filter(move |(whose, ..)| *whose == name);
+        let none = own.is_empty();
+        own.into_iter().chain(with_log.filter(move |_| none).map(|(_, what, fd)| (what, fd)))
+    }
+
+    /// What was kept for this service.
+    fn stored_of(&mut self, name: &str) -> Vec<(String, OwnedFd)> {
+        let stored = self.held_for(name).filter_map(|(what, fd)| match what {
+            Held::Stored { name: known } => Some((known.clone(), fd.try_clone_to_owned().ok()?)),
+            Held::Port { .. } => None,
         });
-        stored.collect()
+        let stored = stored.collect();
+        self.estate.kept.retain(|(whose, ..)| whose != name);
+        stored
     }
 
     /// What was kept for units that are not taken up is closed.
     fn release_others(&mut self) {
         let holders: BTreeSet<String> = self.log.client.held().map(|(unit, ..)| unit.to_owned()).collect();
-        for name in holders {
-            let found = self.table.find(&name).is_some_and(|unit| self.is_found(unit));
-            if !found {
-                self.log.client.release(&name, |_| true);
-            }
+        let found = self.estate.found.keys().map(|unit| self.machine.name(*unit).to_owned());
+        let found: BTreeSet<String> = found.collect();
+        self.estate.kept.retain(|(whose, ..)| found.contains(whose));
+        for name in holders.difference(&found) {
+            self.log.client.release(name, |_| true);
         }
     }
 
-    /// Asks for the units of an earlier supervisor to be taken up. Call it once, before the first unit is asked for.
-    pub(super) fn take_heritage(&mut self, read: Vec<Record>) {
+    /// Asks for the units of an earlier supervisor to be taken up; with `by_groups` those that nobody has kept a record of
+    /// too. Call it once, before the first unit is asked for.
+    pub(super) fn take_heritage(&mut self, read: Vec<Record>, by_groups: bool) {
         // Groups of which nobody has kept a record may belong to another supervisor: they are left alone.
-        if read.is_empty() {
+        if read.is_empty() && !by_groups {
             return;
         }
         let groups = self.populated();
-        for taken in decide(read, &groups, stranger::look) {
+        for mut taken in decide(read, &groups, stranger::look) {
+            if by_groups && taken.record.is_none() {
+                taken.record = self.record_of_found(&taken);
+            }
             let Some(record) = taken.record.clone() else { continue };
             let unit = UnitName::parse(&taken.unit).ok().and_then(|name| self.load(&name).ok());
             let Some(unit) = unit else {
@@ -398,31 +417,36 @@ impl Supervisor {
             // What the supervisor before this one has kept says more, as long as this one has not taken it up.
             return;
         }
-        let Some(records) = &mut self.estate.records else { return };
-        if matches!(self.table.get(unit).work, Work::Runner(_)) {
-            // What it is part of is found again, and brings it anew.
+        if self.estate.records.is_none() || matches!(self.table.get(unit).work, Work::Runner(_)) {
             return;
         }
-        let name = self.machine.name(unit);
+        let record = self.record_for_next(unit);
+        let Some(records) = &mut self.estate.records else { return };
+        let Some(record) = record else { return records.remove(self.machine.name(unit)) };
+        if let Err(error) = records.save(record) {
+            self.table.get_mut(unit).note(format!("it could not be found again after a kill: {error}"));
+        }
+    }
+
+    /// What another supervisor must know of a unit to take it up; none of one that is down, or is part of another one,
+    /// which is found again and brings it anew.
+    pub(super) fn record_for_next(&self, unit: UnitId) -> Option<Record> {
         let state = self.machine.state(unit);
-        if state.is_down() {
-            return records.remove(name);
+        if state.is_down() || matches!(self.table.get(unit).work, Work::Runner(_)) {
+            return None;
         }
         let service = self.table.service_ref(unit);
         let life = service.map(|service| &service.life);
         let process = |pid: Option<u32>| pid.and_then(|pid| ProcessId::of(pid as i32));
-        let record = Record {
+        Some(Record {
             boot: self.estate.boot.clone(),
-            unit: name.to_owned(),
+            unit: self.machine.name(unit).to_owned(),
             state,
             phase: life.map(|life| life.phase()).unwrap_or_default(),
             main: process(life.and_then(|life| life.main())),
             control: process(life.and_then(|life| life.control())),
             invocation: service.map(|service| service.invocation.clone()).unwrap_or_default(),
-        };
-        if let Err(error) = records.save(record) {
-            self.table.get_mut(unit).note(format!("it could not be found again after a kill: {error}"));
-        }
+        })
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use perigee_units::timer;
 use perigee_units::unit::UnitName;
 use serde::{Deserialize, Serialize};
 
+use super::legacy::Legacy;
 use super::node::Node;
 use super::service::ServiceWork;
 use super::table::Work;
@@ -40,9 +41,15 @@ const MOST_FALLS: u32 = 5;
 /// … with no more than this between two falls, does not come back.
 const FALLS_WITHIN: Duration = Duration::from_secs(60);
 
+/// What this program writes. One that writes what an earlier one would misunderstand counts up.
+const VERSION: u32 = 1;
+
 /// Everything that the next copy of the program must know.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Handover {
+    /// None in those that were written before there was a number.
+    #[serde(default)]
+    version: u32,
     began: Duration,
     booted: Option<Duration>,
     orphans: u64,
@@ -111,14 +118,77 @@ struct HandedConnection {
     instance: String,
 }
 
+/// What the copy of the program before this one has left.
+pub(super) enum Left {
+    /// There was none.
+    Nothing,
+    /// Everything.
+    Whole(Box<Handover>),
+    /// What can be had although the handover cannot be read.
+    Parts(Box<Legacy>),
+}
+
+/// No more than the version is read before anything else.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    version: u32,
+}
+
+impl Left {
+    /// What there is. Call it once, before anything is opened.
+    pub(super) fn take() -> Left {
+        let Ok(number) = std::env::var(VARIABLE) else { return Left::Nothing };
+        let read = || {
+            let number: i32 = number.parse().map_err(|_| "there is no number of a file".to_owned())?;
+            // By its path: if this is no file of ours, it is not ours to close either.
+            let text = std::fs::read_to_string(format!("/proc/self/fd/{number}"));
+            Handover::read(&text.map_err(|error| error.to_string())?).map(|handover| (handover, number))
+        };
+        match read() {
+            Ok((handover, number)) => {
+                drop(pidfd::received(number));
+                drop(Legacy::file());
+                Left::Whole(Box::new(handover))
+            }
+            Err(why) => Left::Parts(Box::new(Legacy::take(why))),
+        }
+    }
+
+    /// The socket of notifications, if it has come with the parts or the whole.
+    pub(super) fn notify(&mut self) -> Option<OwnedFd> {
+        match self {
+            Left::Nothing => None,
+            Left::Whole(handover) => handover.notify.map(taken),
+            Left::Parts(legacy) => legacy.notify.take(),
+        }
+    }
+
+    /// The control socket likewise.
+    pub(super) fn control(&mut self) -> Option<OwnedFd> {
+        match self {
+            Left::Nothing => None,
+            Left::Whole(handover) => Some(taken(handover.control)),
+            Left::Parts(legacy) => legacy.control.take(),
+        }
+    }
+
+    /// Whether another copy of the program ran in this process.
+    pub(super) fn is_any(&self) -> bool {
+        !matches!(self, Left::Nothing)
+    }
+}
+
 impl Handover {
-    /// What the copy before this one has left, if there was one.
-    pub(super) fn take() -> Option<Handover> {
-        let number: i32 = std::env::var(VARIABLE).ok()?.parse().ok()?;
-        let mut file = File::from(pidfd::received(number));
-        let mut text = String::new();
-        file.rewind().and_then(|()| file.read_to_string(&mut text)).ok()?;
-        serde_json::from_str(&text).ok()
+    fn read(text: &str) -> Result<Handover, String> {
+        let versioned: Versioned = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if versioned.version > VERSION {
+            return Err(format!(
+                "it is of version {}, and no later one than {VERSION} is known",
+                versioned.version
+            ));
+        }
+        serde_json::from_str(text).map_err(|error| error.to_string())
     }
 }
 
@@ -130,7 +200,7 @@ pub(super) fn taken(number: i32) -> OwnedFd {
 }
 
 /// Lets a descriptor go over execve(2).
-fn keep(fd: BorrowedFd<'_>) -> io::Result<i32> {
+pub(super) fn keep(fd: BorrowedFd<'_>) -> io::Result<i32> {
     fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
     Ok(fd.as_raw_fd())
 }
@@ -164,13 +234,16 @@ impl Supervisor {
         let program = text(self.log.program().as_os_str())?;
         let arguments = std::env::args_os().map(|word| text(&word)).collect::<io::Result<Vec<_>>>()?;
         let mut variables = Vec::new();
-        for (name, value) in std::env::vars_os().filter(|(name, _)| name != VARIABLE) {
+        let legacy = self.leave_legacy()?;
+        let ours = [VARIABLE, super::legacy::VARIABLE];
+        for (name, value) in std::env::vars_os().filter(|(name, _)| !ours.iter().any(|ours| name == ours)) {
             let mut pair = name;
             pair.push("=");
             pair.push(value);
             variables.push(text(&pair)?);
         }
         variables.push(text(format!("{VARIABLE}={}", file.as_raw_fd()).as_ref())?);
+        variables.push(text(format!("{}={}", super::legacy::VARIABLE, legacy.as_raw_fd()).as_ref())?);
         // A copy that knows nothing of it would not set it back.
         self.watchdog.disarm();
         Ok(execve(&program, &arguments, &variables)?)
@@ -215,6 +288,7 @@ impl Supervisor {
             units.push(handed);
         }
         Ok(Handover {
+            version: VERSION,
             began: self.began,
             booted: self.booted,
             orphans: self.processes.orphans,

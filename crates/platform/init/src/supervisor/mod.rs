@@ -18,6 +18,7 @@ mod groups;
 mod handover;
 mod health;
 mod isolating;
+mod legacy;
 mod logging;
 mod mounts;
 mod node;
@@ -60,7 +61,7 @@ use perigee_trigger::timer::Timers;
 use adopting::Estate;
 use connections::Connections;
 use groups::Slices;
-use handover::Handover;
+use handover::Left;
 use logging::Log;
 use node::Node;
 use notify::NotifySocket;
@@ -196,7 +197,7 @@ pub struct Supervisor {
     /// When there will be quiet enough, after a burst of work, to give back memory.
     lull: Option<Duration>,
     /// What the copy before this one has left.
-    handover: Option<Handover>,
+    left: Left,
     /// Said once, at the end of the boot.
     booted: Option<Duration>,
 }
@@ -213,9 +214,9 @@ impl Supervisor {
     /// # Errors
     /// What the system does not give, in words.
     pub fn new(settings: Settings) -> Result<Supervisor, BeginError> {
-        let handover = Handover::take();
-        let notify = handover.as_ref().and_then(|handover| handover.notify).map(handover::taken);
-        Supervisor::prepare(settings, handover, |settings| Surroundings::whole(settings, notify))
+        let mut left = Left::take();
+        let (notify, again) = (left.notify(), left.is_any());
+        Supervisor::prepare(settings, left, |settings| Surroundings::whole(settings, notify, again))
     }
 
     /// A supervisor for a thread of a program that does other things too: its units are those that are brought
@@ -224,12 +225,12 @@ impl Supervisor {
     /// # Errors
     /// What the system does not give, in words.
     pub fn within(settings: Settings) -> Result<Supervisor, BeginError> {
-        Supervisor::prepare(settings, None, |_| Ok(Surroundings::none()))
+        Supervisor::prepare(settings, Left::Nothing, |_| Ok(Surroundings::none()))
     }
 
     fn prepare(
         mut settings: Settings,
-        handover: Option<Handover>,
+        mut left: Left,
         surroundings: impl FnOnce(&Settings) -> Result<Surroundings, (&'static str, std::io::Error)>,
     ) -> Result<Supervisor, BeginError> {
         let system = |doing: &str| {
@@ -243,8 +244,8 @@ impl Supervisor {
         let surroundings = surroundings(&settings).map_err(|(doing, error)| system(doing)(error))?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
             .map_err(|errno| system("wait for events")(errno.into()))?;
-        let connections = match &handover {
-            Some(handover) => Connections::from(handover::taken(handover.control)),
+        let connections = match left.control() {
+            Some(control) => Connections::from(control),
             None => Connections::bind(&settings.runtime).map_err(system("listen for control"))?,
         };
         let timers = Timers::new(Path::new("/"), triggers::around(settings.is_first))
@@ -281,7 +282,7 @@ impl Supervisor {
             reexec: false,
             falls: (0, Duration::ZERO),
             lull: None,
-            handover,
+            left,
             booted: None,
             settings,
             epoll,
@@ -304,11 +305,14 @@ impl Supervisor {
     pub fn run(&mut self) -> Result<Ending, BeginError> {
         let target = self.settings.target.clone();
         let heritage = self.open_estate();
-        match self.handover.take() {
-            Some(handover) => self.resume(handover),
-            None => {
+        match std::mem::replace(&mut self.left, Left::Nothing) {
+            Left::Whole(handover) => self.resume(*handover),
+            left => {
                 self.await_kept(&heritage);
-                self.take_heritage(heritage);
+                match left {
+                    Left::Parts(legacy) => self.inherit(*legacy, heritage),
+                    _ => self.take_heritage(heritage, false),
+                }
                 self.boot(&target)?;
             }
         }

@@ -29,10 +29,12 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// The whole process: its signals, its orphans, its control group.
+    /// The whole process: its signals, its orphans, its control group; `again` where another copy of the program was
+    /// in it before.
     pub(super) fn whole(
         settings: &Settings,
         notify: Option<OwnedFd>,
+        again: bool,
     ) -> Result<Surroundings, (&'static str, std::io::Error)> {
         let signals = signals::block_all().map_err(|errno| ("take in signals", errno.into()))?;
         if !settings.is_first {
@@ -44,7 +46,7 @@ impl Surroundings {
             tell(&format!("control groups: {reason}"));
         }
         // Another copy of the program is where the one before it was.
-        let groups = if notify.is_some() { Ok(groups) } else { own_groups(groups, &settings.runtime) };
+        let groups = if again { Ok(groups) } else { own_groups(groups, &settings.runtime) };
         let groups = match groups.and_then(|groups| groups.settle().map(|()| groups)) {
             Ok(groups) => groups,
             Err(error) => {

@@ -6,6 +6,7 @@ mod actions;
 mod corpus;
 mod devices;
 mod groups;
+mod handover;
 mod health;
 mod isolating;
 mod machine;

@@ -78,7 +78,7 @@ fn a_supervisor() {
         search: SearchPath::new(vec![folder.to_owned()]),
         runtime: folder.join("run"),
         target: UnitName::parse("default.target").unwrap(),
-        is_first: false,
+        is_first: folder.join("first").exists(),
         console: true,
         system: SystemFiles::File(config),
         log: None,
