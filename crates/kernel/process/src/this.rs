@@ -30,6 +30,18 @@ pub fn die_with_parent(signal: i32) -> Result<(), Errno> {
     prctl(libc::PR_SET_PDEATHSIG, signal as usize)
 }
 
+/// The machine starts anew as it is, and its firmware or the driver that resets it is told this: reboot(2) with
+/// `LINUX_REBOOT_CMD_RESTART2`. Comes back only with an error.
+pub fn restart_with(argument: &CStr) -> Errno {
+    let magic = [libc::LINUX_REBOOT_MAGIC1 as usize, libc::LINUX_REBOOT_MAGIC2 as usize];
+    let command = libc::LINUX_REBOOT_CMD_RESTART2 as u32 as usize;
+    // SAFETY: the text lives longer than the call, which takes no more than 255 octets of it.
+    let result = unsafe {
+        raw::call(libc::SYS_reboot, [magic[0], magic[1], command, argument.as_ptr() as usize, 0, 0])
+    };
+    result.map_or_else(Errno::from_raw, |_| Errno::UnknownErrno)
+}
+
 /// The capabilities of this thread, a bit for each: those in force, and those that can be had by execve(2) at all.
 ///
 /// # Errors

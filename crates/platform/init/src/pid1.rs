@@ -1,6 +1,8 @@
 //! What only PID 1 does: before anything else it makes the machine usable; at the end it sees to it that
 //! no process is left, that nothing is lost, and what the machine does then.
 
+use std::ffi::CString;
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use nix::sys::reboot::{RebootMode, reboot, set_cad_enabled};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, sethostname, sync};
-use perigee_process::wait;
+use perigee_process::{file, this, wait};
 
 use crate::loopback;
 use crate::supervisor::{Ending, now};
@@ -99,8 +101,42 @@ pub fn finish(ending: Ending, watchdog: Option<Watchdog>) -> ExitCode {
     }
 }
 
+/// Where it stands what the firmware is told when the machine starts anew, as systemd has it: `systemctl reboot` of one and
+/// of the other may write it.
+const ARGUMENT: &str = "run/systemd/reboot-param";
+
+/// The kernel takes no more.
+const LONGEST_ARGUMENT: u64 = 255;
+
+/// Keeps what the firmware is to be told when the machine starts anew: `RebootArgument=`.
+///
+/// # Errors
+/// It is too long, or cannot be written.
+pub fn keep_argument(root: &Path, argument: &str) -> io::Result<()> {
+    if argument.len() as u64 > LONGEST_ARGUMENT || argument.contains('\0') {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it has more than 255 octets"));
+    }
+    let path = root.join(ARGUMENT);
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    std::fs::write(path, argument)
+}
+
+/// What was kept, if anything was.
+fn kept_argument(root: &Path) -> Option<CString> {
+    let text = file::read(&root.join(ARGUMENT), LONGEST_ARGUMENT + 1).ok()?;
+    let text = text.trim_ascii_end();
+    let fits = !text.is_empty() && text.len() as u64 <= LONGEST_ARGUMENT;
+    CString::new(text).ok().filter(|_| fits)
+}
+
 /// Ends the machine as it is: nothing is stopped or written before. Comes back only if the kernel does not do it.
 pub fn end_now(ending: Ending) {
+    if ending == Ending::Reboot
+        && let Some(argument) = kept_argument(Path::new("/"))
+    {
+        let errno = this::restart_with(&argument);
+        eprintln!("perigee: the machine does not start anew with {argument:?}: {errno}");
+    }
     let mode = match ending {
         Ending::Exit(_) | Ending::PowerOff => RebootMode::RB_POWER_OFF,
         Ending::Reboot => RebootMode::RB_AUTOBOOT,
@@ -164,7 +200,21 @@ fn end_all(signal: Signal, patience: Duration, set_back: &mut impl FnMut()) {
 
 #[cfg(test)]
 mod tests {
-    use super::host_name;
+    use super::*;
+
+    #[test]
+    fn what_the_firmware_is_told_is_kept_until_the_end() {
+        let root = tempfile::tempdir().expect("a folder");
+        assert_eq!(kept_argument(root.path()), None);
+        keep_argument(root.path(), "0 tryboot").expect("it is kept");
+        assert_eq!(kept_argument(root.path()).as_deref(), Some(c"0 tryboot"));
+        assert!(keep_argument(root.path(), &"a".repeat(256)).is_err());
+        // Another program may have written it, with an end of line.
+        std::fs::write(root.path().join(ARGUMENT), "recovery\n").expect("a file");
+        assert_eq!(kept_argument(root.path()).as_deref(), Some(c"recovery"));
+        std::fs::write(root.path().join(ARGUMENT), "a\0b").expect("a file");
+        assert_eq!(kept_argument(root.path()), None);
+    }
 
     #[test]
     fn the_name_of_the_machine_is_the_first_line_that_says_something() {

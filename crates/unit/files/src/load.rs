@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use perigee_units::machine::{Relation, Restart, RestartPolicy, Spec};
+use perigee_units::machine::{Mode, Relation, Restart, RestartPolicy, Spec};
 use perigee_units::unit::{ExitStatuses, Host, Source, Unit, UnitKind, UnitName, Value};
 use perigee_units::value::Span;
 
@@ -199,6 +199,14 @@ fn spec(unit: &Unit) -> Spec {
     spec.stop_when_unneeded = flag("StopWhenUnneeded");
     spec.refuse_manual_start = flag("RefuseManualStart");
     spec.refuse_manual_stop = flag("RefuseManualStop");
+    let mode = |name| match unit.last("Unit", name) {
+        Some(Value::Text(word)) => Mode::named(word),
+        _ => None,
+    };
+    // The older word for the same; what is said in words counts for more.
+    let isolates = flag("OnFailureIsolate").then_some(Mode::Isolate);
+    spec.on_failure_mode = mode("OnFailureJobMode").or(isolates).unwrap_or(spec.on_failure_mode);
+    spec.on_success_mode = mode("OnSuccessJobMode").unwrap_or(spec.on_success_mode);
     if let Some(section @ ("Mount" | "Swap" | "Socket")) = unit.name.kind().section() {
         let both = length(section, "TimeoutSec");
         spec.start_timeout = timeout(both, spec.start_timeout);

@@ -145,6 +145,24 @@ fn a_boot_without_a_first_unit_gives_a_shell() {
     assert!(!machine.console().contains("Kernel panic"), "{machine}");
 }
 
+/// A unit may start the machine anew when it fails, and have its firmware told how; the kernel says what it was told.
+#[test]
+fn a_failure_starts_the_machine_anew_with_an_argument() {
+    let Some(guest) = guest() else { return };
+    let fails = "[Unit]\nFailureAction=reboot\nRebootArgument=recovery mode\n\
+        [Service]\nType=oneshot\nExecStart=/bin/false\n";
+    let machine = guest
+        .link("/init", "bin/perigee")
+        .file("/etc/systemd/system/default.target", "[Unit]\nWants=ending.service\n")
+        .file("/etc/systemd/system/ending.service", fails)
+        .boot();
+    assert_eq!(machine.wait_for_end(LIMIT), End::Reset, "{machine}");
+    let console = machine.console();
+    assert!(console.contains("ending.service: has failed: FailureAction=reboot"), "{machine}");
+    assert!(console.contains("Restarting system with command 'recovery mode'"), "{machine}");
+    assert!(!console.contains("Kernel panic"), "{machine}");
+}
+
 /// A file system that a boot cannot do without, on a disk that cannot be had: a shell, and when that has ended the boot
 /// goes on.
 #[test]

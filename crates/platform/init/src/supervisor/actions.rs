@@ -1,6 +1,8 @@
 //! What a unit may do to the whole machine by its end: `FailureAction=` and its kin. As PID 1 the machine, or the
 //! container, ends; another supervisor ends its process.
 
+use std::path::Path;
+
 use perigee_journal::Priority;
 use perigee_units::machine::{Cause, Change, State, UnitId};
 use perigee_units::service::Ended;
@@ -64,8 +66,22 @@ impl Supervisor {
             "poweroff" => Ending::PowerOff,
             _ => Ending::Exit(status),
         };
+        let argument = match directive {
+            "JobTimeoutAction" => "JobTimeoutRebootArgument",
+            _ => "RebootArgument",
+        };
+        let argument = match declared.last("Unit", argument) {
+            Some(Value::Text(argument)) if ending == Ending::Reboot => Some(argument.clone()),
+            _ => None,
+        };
         let text = format!("{why}: {directive}={word}");
         self.say_as(Some(unit), Priority::CRITICAL, "action", &text);
+        if let Some(argument) = argument.filter(|_| self.settings.is_first && pid1::is_machine())
+            && let Err(error) = pid1::keep_argument(Path::new("/"), &argument)
+        {
+            let text = format!("the machine starts anew without `{argument}`: {error}");
+            self.say_of(Some(unit), Priority::ERROR, &text);
+        }
         if haste == Haste::Immediate && self.settings.is_first && pid1::is_machine() {
             pid1::end_now(ending);
         }

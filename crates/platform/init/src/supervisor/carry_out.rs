@@ -81,6 +81,11 @@ impl Supervisor {
                 );
                 self.say_of(None, Priority::WARNING, &text);
             }
+            Effect::Isolate(unit) => {
+                if let Err(why) = self.isolate_unit(unit) {
+                    self.say_of(Some(unit), Priority::WARNING, &format!("is not isolated: {why}"));
+                }
+            }
             Effect::NotStarted(unit, why) => {
                 self.say_of(Some(unit), Priority::WARNING, &format!("is not started: {why}"));
             }

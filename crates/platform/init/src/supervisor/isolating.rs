@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use perigee_units::machine::{Relation, UnitId, Verb};
+use perigee_units::machine::{JobId, Relation, UnitId, Verb};
 use perigee_units::unit::{UnitKind, Value};
 
 use super::table::Work;
@@ -15,16 +15,27 @@ const DRAGS: [Relation; 5] =
 impl Supervisor {
     /// Makes the jobs and tells of that of the unit; whether the answer is complete.
     pub(super) fn isolate(&mut self, number: u32, name: &str, wait: bool) -> Result<bool, String> {
+        let units = self.named(name, Verb::Start).map_err(|(_, why)| why)?;
+        let [unit] = units[..] else { return Err("one unit can be isolated, and no pattern".to_owned()) };
+        self.machine.may_ask(Verb::Start, unit).map_err(|why| why.to_string())?;
+        let job = self.isolate_unit(unit)?;
+        Ok(self.queued(number, &[(job, unit, Verb::Start)], wait))
+    }
+
+    /// Starts a unit with all that it drags along, and stops everything else.
+    pub(super) fn isolate_unit(&mut self, unit: UnitId) -> Result<JobId, String> {
         if self.stopping.is_some() {
             return Err("everything is being stopped".to_owned());
         }
-        let units = self.named(name, Verb::Start).map_err(|(_, why)| why)?;
-        let [unit] = units[..] else { return Err("one unit can be isolated, and no pattern".to_owned()) };
+        let name = self.machine.name(unit);
         if self.flag(unit, "AllowIsolate") != Some(true) {
             return Err(format!("{name} may not be isolated: its file does not say AllowIsolate=yes"));
         }
+        if let Some(why) = self.refusal(unit) {
+            return Err(format!("{name} is not started: {why}"));
+        }
         // What cannot be started is no reason to stop anything.
-        self.ask(unit, Verb::Start, false).map_err(|(_, why)| why)?;
+        self.machine.request(Verb::Start, unit, now()).map_err(|why| why.to_string())?;
         let kept = self.dragged(unit);
         for other in self.machine.units() {
             let idle = self.machine.state(other).is_down() && self.machine.job(other).is_none();
@@ -34,8 +45,7 @@ impl Supervisor {
             }
         }
         // What was stopped with others, and belongs to it, comes back.
-        let job = self.ask(unit, Verb::Start, false).map_err(|(_, why)| why)?;
-        Ok(self.queued(number, &[job], wait))
+        self.machine.request(Verb::Start, unit, now()).map_err(|why| why.to_string())
     }
 
     /// A unit and all that it drags along, and what those start.

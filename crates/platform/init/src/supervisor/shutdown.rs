@@ -46,6 +46,7 @@ impl Supervisor {
         }
         self.tell("stopping all units");
         self.stopping = Some(Stopping { ending, patience: at + PATIENCE });
+        self.machine.give_way();
         for unit in self.machine.units() {
             if !self.machine.state(unit).is_down() || self.machine.job(unit).is_some() {
                 // Stopping is never refused.

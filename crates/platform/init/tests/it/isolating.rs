@@ -46,3 +46,34 @@ fn what_does_not_belong_to_it_is_stopped() {
         ["shared.service", "stays.service", "kept.service"].map(|unit| init.status(unit).main_pid)
     );
 }
+
+#[test]
+fn a_failure_may_isolate_a_unit() {
+    let units = [
+        (
+            "fails.service",
+            "OnFailure=small.target\nOnFailureJobMode=isolate\n[Service]\nType=oneshot\nExecStart=/bin/false\n",
+        ),
+        (
+            "older.service",
+            "OnFailure=other.target\nOnFailureIsolate=yes\n[Service]\nType=oneshot\nExecStart=/bin/false\n",
+        ),
+        ("small.target", "AllowIsolate=yes\nWants=new.service\n"),
+        ("other.target", "Wants=new.service\n"),
+        ("new.service", SLEEPS),
+        ("gone.service", SLEEPS),
+    ];
+    let Some(init) = Init::begin("isolate-failure", &units) else { return };
+    let state = |unit: &str| init.status(unit).listed.active;
+    init.act(Verb::Start, "gone.service");
+    init.act(Verb::Start, "older.service");
+    let log = || std::fs::read_to_string(init.folder.path().join("log")).unwrap();
+    init.until("it is told why nothing is isolated", || {
+        log().contains("other.target: is not isolated: other.target may not be isolated").then_some(())
+    });
+    assert_eq!((state("gone.service").as_str(), state("new.service").as_str()), ("active", "inactive"));
+    init.act(Verb::Start, "fails.service");
+    init.until("the rest has gone", || (state("gone.service") == "inactive").then_some(()));
+    init.until("and what belongs to it is there", || (state("new.service") == "active").then_some(()));
+    assert_eq!((state("fails.service").as_str(), state("small.target").as_str()), ("failed", "active"));
+}

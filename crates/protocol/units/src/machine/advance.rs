@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Cause, Effect, JobId, JobOutcome, Machine, Outcome, Relation, State, UnitId, Verb};
+use super::{Cause, Effect, JobId, JobOutcome, Machine, Mode, Outcome, Relation, State, UnitId, Verb};
 
 impl Machine {
     /// Lets every job begin that waits for no other, until none is left that can.
@@ -27,6 +27,9 @@ impl Machine {
     fn may_begin(&mut self, id: JobId) -> bool {
         let Some(job) = self.jobs.get(&id) else { return false };
         let unit = job.unit;
+        if job.mode == Mode::IgnoreDependencies {
+            return true;
+        }
         // Whom it has waited for last it most likely still waits for.
         if !job.stops()
             && job.waits_for.is_some_and(|other| self.job_of(other).is_some_and(super::Job::starts))
@@ -140,7 +143,8 @@ impl Machine {
     }
 
     fn start(&mut self, id: JobId, unit: UnitId) {
-        let requisites = self.graph.to(unit, Relation::Requisite).iter();
+        let alone = self.jobs.get(&id).is_some_and(|job| job.mode.is_alone());
+        let requisites = self.graph.to(unit, Relation::Requisite).iter().filter(|_| !alone);
         let bound = self.graph.to(unit, Relation::BindsTo).iter();
         let bound = bound.filter(|other| self.graph.to(unit, Relation::After).contains(other));
         if requisites.chain(bound).any(|other| !self.state(*other).is_active()) {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    Cause, Effect, Event, JobId, JobOutcome, Machine, Outcome, Refusal, Relation, State, UnitId, Verb,
+    Cause, Effect, Event, JobId, JobOutcome, Machine, Mode, Outcome, Refusal, Relation, State, UnitId, Verb,
 };
 
 impl Machine {
@@ -207,8 +207,7 @@ impl Machine {
             let state = self.state(other);
             let stops = self.job_of(other).is_some_and(super::Job::stops);
             if !state.is_down() && state != State::Deactivating && !stops {
-                // Stopping cannot be refused: it starts nothing.
-                let _ = self.enqueue(Verb::Stop, other);
+                self.enqueue_stop(other);
             }
         }
     }
@@ -244,11 +243,20 @@ impl Machine {
 
     /// Starts the units that follow on the end of this one.
     pub(super) fn trigger(&mut self, unit: UnitId, relation: Relation) {
+        let spec = &self.units[unit.index()].spec;
+        let mode = match relation {
+            Relation::OnSuccess => spec.on_success_mode,
+            _ => spec.on_failure_mode,
+        };
         for other in self.graph.to(unit, relation).to_vec() {
             // Two units that start each other when they fail would do so for ever.
             let started = match self.is_at_limit(other) {
                 true => Err(Refusal::StartLimit(self.name(other).to_owned())),
-                false => self.enqueue(Verb::Start, other),
+                false if mode == Mode::Isolate => {
+                    self.effects.push_back(Effect::Isolate(other));
+                    continue;
+                }
+                false => self.enqueue_as(Verb::Start, other, mode),
             };
             if let Err(why) = started {
                 self.effects.push_back(Effect::NotStarted(other, why));

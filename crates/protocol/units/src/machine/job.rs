@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::UnitId;
+use super::{Mode, UnitId};
 
 /// A job, by the order in which they were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub(super) struct Job {
     pub(super) waits_for: Option<UnitId>,
     /// Where that one stands among those after which it comes; the search goes on from there.
     pub(super) looked_at: usize,
+    /// How it was asked for.
+    #[serde(default)]
+    pub(super) mode: Mode,
 }
 
 impl Job {

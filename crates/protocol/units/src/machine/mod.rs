@@ -32,6 +32,7 @@ mod advance;
 mod ended;
 mod graph;
 mod job;
+mod mode;
 mod needed;
 mod plan;
 mod saved;
@@ -42,6 +43,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 pub use job::{JobId, JobOutcome, Verb};
+pub use mode::Mode;
 pub use plan::Refusal;
 pub use saved::Saved;
 pub use spec::{CLEAN_SIGNALS, Relation, Restart, RestartPolicy, Spec};
@@ -81,6 +83,9 @@ pub enum Effect {
     /// Units come after each other in a circle. A unit that was only wanted was left out of the request; where there
     /// was none, the order of the first and the last was given up for stopping.
     Cycle(Vec<UnitId>, Option<UnitId>),
+    /// A unit follows on the end of another one in the mode [`Mode::Isolate`]: start it, and stop what does not belong
+    /// to it.
+    Isolate(UnitId),
     /// A unit that was wanted, or that follows a failure, cannot be started.
     NotStarted(UnitId, Refusal),
 }

@@ -31,8 +31,7 @@ impl Machine {
             let around: BTreeSet<_> = around.copied().chain([unit]).collect();
             for other in around {
                 if self.is_unneeded(other) {
-                    // Stopping cannot be refused: it starts nothing.
-                    let _ = self.enqueue(Verb::Stop, other);
+                    self.enqueue_stop(other);
                 } else if self.is_to_be_upheld(other)
                     && kept.insert(other)
                     && let Err(why) = self.enqueue(Verb::Start, other)

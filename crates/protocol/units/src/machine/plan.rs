@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Cause, Effect, Job, JobId, JobOutcome, Machine, Relation, State, UnitId, Verb};
+use super::{Cause, Effect, Job, JobId, JobOutcome, Machine, Mode, Relation, State, UnitId, Verb};
 
 /// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum Refusal {
     /// A unit would have to be started and stopped.
     #[error("{0} would have to be started and stopped at once")]
     Contradiction(String),
+    /// What is asked for is contrary to what is asked for already and must not be cancelled.
+    #[error("{0} has a contrary job, which is not cancelled for this")]
+    Contrary(String),
     /// Units come after each other in a circle, and none of them can be left out.
     #[error("the units come after each other in a circle: {}", .0.join(" after "))]
     Cycle(Vec<String>),
@@ -48,6 +51,9 @@ struct Planned {
 /// A plan in the making; what a wanted unit has added can be taken back.
 struct Plan<'a> {
     machine: &'a Machine,
+    mode: Mode,
+    /// No job withstands it.
+    must: bool,
     jobs: BTreeMap<UnitId, Planned>,
     undo: Vec<(UnitId, Option<Planned>)>,
     left_out: Vec<(UnitId, Refusal)>,
@@ -60,20 +66,25 @@ impl Machine {
     /// # Errors
     /// It cannot be done; nothing has changed then.
     pub fn request(&mut self, verb: Verb, unit: UnitId, now: Duration) -> Result<JobId, Refusal> {
-        self.now = now;
-        let id = self.enqueue(verb, unit)?;
-        if verb == Verb::Stop {
-            // Whoever waited to come back with it, and it itself, stays away.
-            for other in self.bound_to(unit).into_iter().chain([unit]) {
-                self.entry(other).follows = false;
-            }
-        }
-        self.advance();
-        Ok(id)
+        self.request_as(verb, unit, Mode::Replace, now)
     }
 
     /// Plans a request and makes its jobs.
     pub(super) fn enqueue(&mut self, verb: Verb, unit: UnitId) -> Result<JobId, Refusal> {
+        self.enqueue_as(verb, unit, Mode::Replace)
+    }
+
+    pub(super) fn enqueue_as(&mut self, verb: Verb, unit: UnitId, mode: Mode) -> Result<JobId, Refusal> {
+        self.make_jobs(verb, unit, mode, false)
+    }
+
+    /// Stops a unit, since what has happened leaves nothing else: no job withstands that.
+    pub(super) fn enqueue_stop(&mut self, unit: UnitId) {
+        // Stopping alone is never a contradiction, and nothing is missing for it.
+        let _ = self.make_jobs(Verb::Stop, unit, Mode::Replace, true);
+    }
+
+    fn make_jobs(&mut self, verb: Verb, unit: UnitId, mode: Mode, must: bool) -> Result<JobId, Refusal> {
         let down = self.units[unit.index()].state.is_down();
         let verb = match verb {
             Verb::Restart if down && self.job_of(unit).is_none_or(|job| !job.starts()) => Verb::Start,
@@ -86,8 +97,12 @@ impl Machine {
             }
             verb => verb,
         };
-        let mut plan = Plan { machine: self, jobs: BTreeMap::new(), undo: Vec::new(), left_out: Vec::new() };
-        plan.add(unit, verb, true)?;
+        let mut plan =
+            Plan { machine: self, mode, must, jobs: BTreeMap::new(), undo: Vec::new(), left_out: Vec::new() };
+        match mode.is_alone() {
+            true => plan.set(unit, Planned { verb, needed: true })?,
+            false => plan.add(unit, verb, true)?,
+        }
         let mut effects: Vec<_> =
             plan.left_out.drain(..).map(|(unit, why)| Effect::NotStarted(unit, why)).collect();
         let mut jobs = plan.jobs;
@@ -96,14 +111,20 @@ impl Machine {
             let idle = self.units[planned.index()].job.is_none();
             *planned == unit || job.verb != Verb::Start || !idle || !self.state(*planned).is_active()
         });
-        effects.extend(self.cut_cycles(&mut jobs, unit)?);
+        if mode != Mode::IgnoreDependencies {
+            effects.extend(self.cut_cycles(&mut jobs, unit)?);
+        }
         self.effects.extend(effects);
-        let mut id = None;
+        let (mut id, mut all) = (None, Vec::new());
         for (planned, job) in jobs {
-            let made = self.install(planned, job.verb);
+            let made = self.install(planned, job.verb, mode);
+            all.push(made);
             if planned == unit {
                 id = Some(made);
             }
+        }
+        if mode == Mode::Flush {
+            self.flush(&all);
         }
         // The unit that was asked for is in its own plan.
         Ok(id.unwrap_or(JobId(0)))
@@ -143,7 +164,9 @@ impl Machine {
     /// The units with jobs of a kind, planned and made.
     fn among(&self, jobs: &BTreeMap<UnitId, Planned>, kind: impl Fn(Verb) -> bool) -> Vec<UnitId> {
         let planned = jobs.iter().filter(|(_, job)| kind(job.verb)).map(|(unit, _)| *unit);
-        let made = self.jobs.values().filter(|job| kind(job.verb)).map(|job| job.unit);
+        // What keeps no order is in no circle.
+        let ordered = self.jobs.values().filter(|job| job.mode != Mode::IgnoreDependencies);
+        let made = ordered.filter(|job| kind(job.verb)).map(|job| job.unit);
         let made = made.filter(|unit| !jobs.contains_key(unit));
         planned.chain(made).collect()
     }
@@ -171,7 +194,7 @@ impl Machine {
     }
 
     /// Makes a job, or lets it become one with that which the unit has.
-    fn install(&mut self, unit: UnitId, verb: Verb) -> JobId {
+    fn install(&mut self, unit: UnitId, verb: Verb, mode: Mode) -> JobId {
         if let Some(job) = self.job_of(unit) {
             let (id, same) = (
                 job.id,
@@ -183,6 +206,10 @@ impl Machine {
                 },
             );
             if same {
+                if let Some(job) = self.jobs.get_mut(&id).filter(|_| mode != Mode::Replace) {
+                    job.mode = mode;
+                    self.look_again(unit);
+                }
                 return id;
             }
             self.finish(id, JobOutcome::Cancelled);
@@ -195,7 +222,7 @@ impl Machine {
         let waits = entry.restart_at.is_some() || entry.waits;
         let running = verb == Verb::Start && entry.state == State::Activating && !waits;
         let deadline = entry.spec.job_timeout.map(|timeout| self.now.saturating_add(timeout));
-        self.jobs.insert(id, Job { id, unit, verb, running, deadline, waits_for: None, looked_at: 0 });
+        self.jobs.insert(id, Job { id, unit, verb, running, deadline, waits_for: None, looked_at: 0, mode });
         self.look_again(unit);
         id
     }
@@ -211,7 +238,7 @@ impl Plan<'_> {
                 self.drag(unit, needed)
             }
             Verb::Reload => {
-                self.set(unit, Planned { verb, needed });
+                self.set(unit, Planned { verb, needed })?;
                 for other in self.machine.graph.to(unit, Relation::ReloadTo) {
                     let entry = &self.machine.units[other.index()];
                     let stays = self.machine.job_of(*other).is_none_or(Job::starts);
@@ -228,8 +255,13 @@ impl Plan<'_> {
         }
     }
 
-    fn set(&mut self, unit: UnitId, planned: Planned) {
+    fn set(&mut self, unit: UnitId, planned: Planned) -> Result<(), Refusal> {
+        let withstands = |job: &Job| !self.must && job.withstands(planned.verb, self.mode);
+        if self.machine.job_of(unit).is_some_and(withstands) {
+            return Err(Refusal::Contrary(self.machine.name(unit).to_owned()));
+        }
         self.undo.push((unit, self.jobs.insert(unit, planned)));
+        Ok(())
     }
 
     fn contradiction(&self, unit: UnitId) -> Refusal {
@@ -240,8 +272,8 @@ impl Plan<'_> {
         match self.jobs.get(&unit) {
             Some(planned) if planned.verb == Verb::Stop => return Err(self.contradiction(unit)),
             Some(planned) if planned.needed || !needed => return Ok(()),
-            Some(planned) => self.set(unit, Planned { verb: planned.verb, needed }),
-            None => self.set(unit, Planned { verb: Verb::Start, needed }),
+            Some(planned) => self.set(unit, Planned { verb: planned.verb, needed })?,
+            None => self.set(unit, Planned { verb: Verb::Start, needed })?,
         }
         self.drag(unit, needed)
     }
@@ -281,7 +313,7 @@ impl Plan<'_> {
         match self.jobs.get(&unit) {
             Some(planned) if planned.verb != Verb::Stop => return Err(self.contradiction(unit)),
             Some(planned) if planned.needed || !needed => return Ok(()),
-            _ => self.set(unit, Planned { verb: Verb::Stop, needed }),
+            _ => self.set(unit, Planned { verb: Verb::Stop, needed })?,
         }
         for relation in [Relation::Requires, Relation::Requisite, Relation::BindsTo, Relation::PartOf] {
             for other in self.machine.graph.from(unit, relation) {
@@ -306,7 +338,7 @@ impl Plan<'_> {
         match self.jobs.get(&unit) {
             Some(planned) if planned.verb == Verb::Stop => return Err(self.contradiction(unit)),
             Some(planned) if planned.verb == Verb::Restart => return Ok(()),
-            _ => self.set(unit, Planned { verb: Verb::Restart, needed }),
+            _ => self.set(unit, Planned { verb: Verb::Restart, needed })?,
         }
         for relation in [Relation::Requires, Relation::BindsTo, Relation::PartOf] {
             for other in self.machine.graph.from(unit, relation) {

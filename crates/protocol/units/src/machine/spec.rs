@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Outcome;
+use super::{Mode, Outcome};
 use crate::unit::ExitStatuses;
 use crate::value::Signal;
 
@@ -170,6 +170,10 @@ pub struct Spec {
     pub refuse_manual_start: bool,
     /// Only other units stop it.
     pub refuse_manual_stop: bool,
+    /// How the units of [`Relation::OnFailure`] are asked for.
+    pub on_failure_mode: Mode,
+    /// How the units of [`Relation::OnSuccess`] are asked for.
+    pub on_success_mode: Mode,
     /// It is there or not by nobody's doing here, as devices are: a start waits until [`Event::Ready`] says that it is
     /// there, which may come at any time, and a stop has nothing to do.
     ///
@@ -201,6 +205,8 @@ impl Spec {
             stop_when_unneeded: false,
             refuse_manual_start: false,
             refuse_manual_stop: false,
+            on_failure_mode: Mode::Replace,
+            on_success_mode: Mode::Fail,
             appears: false,
         }
     }

@@ -27,6 +27,14 @@ impl Story {
         }
     }
 
+    fn ask_as(&mut self, verb: Verb, unit: &str, mode: Mode, at: u64) -> String {
+        let unit = self.0.unit(unit).expect(unit);
+        match self.0.request_as(verb, unit, mode, seconds(at)) {
+            Ok(_) => self.trace(),
+            Err(refusal) => refusal.to_string(),
+        }
+    }
+
     fn say(&mut self, unit: &str, event: Event, at: u64) -> String {
         let unit = self.0.unit(unit).expect(unit);
         self.0.event(unit, event, seconds(at));
@@ -56,6 +64,7 @@ impl Story {
                     let units: Vec<_> = units.into_iter().map(name).collect();
                     format!("cycle {} without {}", units.join(","), cut.map_or("an order".to_owned(), name))
                 }
+                Effect::Isolate(unit) => format!("isolate {}", name(unit)),
                 Effect::NotStarted(unit, why) => format!("{} not started: {why}", name(unit)),
             });
         }
@@ -436,6 +445,79 @@ fn what_follows_on_an_end() {
 
 /// A unit that cannot be started for want of another has not failed itself; what follows on its failure follows all the
 /// same.
+#[test]
+fn what_follows_does_so_in_a_mode() {
+    let failing = |mode| Spec { on_failure_mode: mode, ..Spec::new("a") }.with(OnFailure, "f");
+    let rest = || {
+        [
+            Spec::new("f").with(Requires, "g").with(After, "g").with(Conflicts, "c"),
+            Spec::new("g"),
+            Spec::new("c"),
+            Spec::new("d"),
+        ]
+    };
+    let run = |mode, before: &[(Verb, &str)]| {
+        let mut story = Story::of([failing(mode)].into_iter().chain(rest()));
+        story.ask(Verb::Start, "a", 0);
+        for (verb, unit) in before {
+            story.ask(*verb, unit, 0);
+        }
+        story.say("a", exit(1), 1)
+    };
+    let over = "a=failed; start a failed";
+    assert_eq!(run(Mode::Replace, &[]), format!("{over}; g=activating; start g"));
+    assert_eq!(run(Mode::Isolate, &[]), format!("{over}; isolate f"));
+    // Whoever excludes it is about to start.
+    let busy = [(Verb::Start, "c")];
+    assert!(run(Mode::Replace, &busy).contains("start c cancelled"));
+    let why = "c has a contrary job, which is not cancelled for this";
+    assert_eq!(run(Mode::Fail, &busy), format!("{over}; f not started: {why}"));
+    assert_eq!(run(Mode::IgnoreDependencies, &busy), format!("{over}; f=activating; start f"));
+    let other = [(Verb::Start, "d")];
+    assert!(!run(Mode::Replace, &other).contains("start d cancelled"));
+    assert!(run(Mode::Flush, &other).contains("start d cancelled"));
+    assert_eq!(Spec::new("a").on_success_mode, Mode::Fail);
+}
+
+#[test]
+fn modes_of_requests() {
+    let units = || {
+        [
+            Spec::new("a"),
+            Spec::new("b").with(After, "a").with(Requires, "missing"),
+            Spec::new("c").with(After, "a"),
+        ]
+    };
+    // What may not be cancelled is not, and is as others at the end of everything.
+    let mut story = Story::of(units());
+    story.ask_as(Verb::Start, "a", Mode::ReplaceIrreversibly, 0);
+    assert_eq!(story.ask(Verb::Stop, "a", 1), "a has a contrary job, which is not cancelled for this");
+    story.0.give_way();
+    assert_eq!(story.ask(Verb::Stop, "a", 1), "start a cancelled; a=deactivating; stop a");
+    // A unit alone, in its order or not.
+    let mut story = Story::of(units());
+    story.ask(Verb::Start, "a", 0);
+    assert_eq!(story.ask(Verb::Start, "b", 0), "b needs missing, which does not exist");
+    assert_eq!(story.ask_as(Verb::Start, "b", Mode::IgnoreRequirements, 0), "");
+    assert_eq!(story.ask_as(Verb::Start, "b", Mode::IgnoreDependencies, 0), "b=activating; start b");
+    // All others are cancelled.
+    let mut story = Story::of(units());
+    story.ask(Verb::Start, "a", 0);
+    assert_eq!(story.ask_as(Verb::Start, "c", Mode::Flush, 0), "start a cancelled; c=activating; start c");
+    for word in [
+        "replace",
+        "fail",
+        "replace-irreversibly",
+        "isolate",
+        "flush",
+        "ignore-dependencies",
+        "ignore-requirements",
+    ] {
+        let mode = Mode::named(word).expect(word);
+        assert_eq!(serde_json::to_value(mode).expect(word), word);
+    }
+}
+
 #[test]
 fn what_follows_on_a_unit_that_is_missing() {
     let mut story = Story::of([

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use perigee_units::machine::{
-    Cause, Effect, Event, JobId, Machine, Outcome, Relation, Restart, RestartPolicy, Spec, State,
+    Cause, Effect, Event, JobId, Machine, Mode, Outcome, Relation, Restart, RestartPolicy, Spec, State,
     TRANSITIONS, UnitId, Verb, is_legal,
 };
 
@@ -49,6 +49,18 @@ const RELATIONS: [Relation; 14] = [
     Relation::Upholds,
 ];
 
+/// Units are asked for with all that they need, else they may be there beside those that they exclude; and no job is
+/// cancelled whose unit goes on to start, since nobody waits for that then.
+const MODES: [Mode; 7] = [
+    Mode::Replace,
+    Mode::Replace,
+    Mode::Replace,
+    Mode::Replace,
+    Mode::Replace,
+    Mode::Fail,
+    Mode::ReplaceIrreversibly,
+];
+
 const POLICIES: [RestartPolicy; 4] =
     [RestartPolicy::No, RestartPolicy::Always, RestartPolicy::OnFailure, RestartPolicy::OnSuccess];
 
@@ -62,6 +74,8 @@ fn specs(random: &mut Random) -> Vec<Spec> {
                 restart: Restart { policy: random.of(&POLICIES), ..Restart::default() },
                 can_reload: random.below(2) == 0,
                 stop_when_unneeded: random.below(6) == 0,
+                on_failure_mode: random.of(&MODES),
+                on_success_mode: random.of(&MODES),
                 start_timeout: random.of(&[None, Some(Duration::from_secs(5))]),
                 stop_timeout: Some(Duration::from_secs(5)),
                 ..Spec::new(&name(unit))
@@ -93,6 +107,8 @@ struct World {
     sequence: u64,
     done: BTreeSet<JobId>,
     last_job: u64,
+    /// There were jobs that may not be cancelled.
+    fixed: bool,
 }
 
 impl World {
@@ -114,6 +130,8 @@ impl World {
             [Relation::Requires, Relation::Requisite, Relation::Wants, Relation::BindsTo, Relation::Upholds];
         let needs = needs.into_iter().flat_map(pairs).collect();
         let stops_alone = specs.iter().map(|spec| spec.stop_when_unneeded).collect();
+        let modes = specs.iter().flat_map(|spec| [spec.on_failure_mode, spec.on_success_mode]);
+        let fixed = modes.into_iter().any(|mode| mode == Mode::ReplaceIrreversibly);
         let machine = Machine::new(specs.clone());
         let units: Vec<_> = machine.units().collect();
         World {
@@ -130,6 +148,7 @@ impl World {
             sequence: 0,
             done: BTreeSet::new(),
             last_job: 0,
+            fixed,
         }
     }
 
@@ -177,7 +196,7 @@ impl World {
                 }
                 Effect::JobDone(id, ..) => assert!(self.done.insert(id), "{id:?} is done twice"),
                 Effect::Cycle(units, _) => assert!(units.len() > 1, "a circle of one"),
-                Effect::NotStarted(..) => {}
+                Effect::Isolate(_) | Effect::NotStarted(..) => {}
             }
         }
         for (one, other) in &self.excluded {
@@ -273,9 +292,12 @@ fn run(seed: u64, seen: &mut BTreeSet<(State, Cause, State)>) {
             0..4 => {
                 let verb = random.of(&[Verb::Start, Verb::Start, Verb::Stop, Verb::Restart, Verb::Reload]);
                 let jobs: Vec<_> = world.machine.jobs().collect();
-                if world.machine.request(verb, world.units[unit], world.now).is_err() {
+                let mode = random.of(&MODES);
+                let fixed = world.fixed || mode == Mode::Fail;
+                world.fixed |= mode == Mode::ReplaceIrreversibly;
+                if world.machine.request_as(verb, world.units[unit], mode, world.now).is_err() {
                     assert_eq!(jobs, world.machine.jobs().collect::<Vec<_>>(), "a refusal changed something");
-                    assert_ne!(verb, Verb::Stop, "stopping was refused");
+                    assert!(fixed || verb != Verb::Stop, "stopping was refused");
                 }
             }
             4..9 => world.answer(unit, &mut random, false),

@@ -19,9 +19,6 @@ pub(super) const RUN: Fate = NotCarriedOut("services are run without this yet");
 pub(super) const ORDER: Fate = NotCarriedOut("units are started and stopped without this yet");
 pub(super) const CONDITION: Fate = CarriedOut;
 pub(super) const ENABLE: Fate = CarriedOut;
-pub(super) const ISOLATE: Fate = NotCarriedOut("a failure isolates no unit");
-pub(super) const ARGUMENT: Fate =
-    NotCarriedOut("the machine starts anew without an argument for its firmware");
 pub(super) const LEFT_BEHIND: Fate =
     NotCarriedOut("what a user leaves behind in shared memory and queues is not removed");
 pub(super) const JOINED: Fate = NotCarriedOut("units do not share namespaces of their own");

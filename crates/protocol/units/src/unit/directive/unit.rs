@@ -1,7 +1,7 @@
 //! `[Unit]` and `[Install]`.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{ARGUMENT, CONDITION, ENABLE, FOR_PEOPLE, ISOLATE, JOINED, ORDER};
+use super::fate::{CONDITION, ENABLE, FOR_PEOPLE, JOINED};
 use super::kind::Kind::{
     self, Bool, Choice, Condition, Number, PathCondition, Paths, Span, Text, Units, Words,
 };
@@ -54,14 +54,14 @@ pub(super) const UNIT: &[Directive] = &[
     row("RefuseManualStop", Bool, CarriedOut),
     row("AllowIsolate", Bool, CarriedOut),
     row("DefaultDependencies", Bool, CarriedOut),
-    row("OnSuccessJobMode", JOB_MODES, ORDER),
-    row("OnFailureJobMode", JOB_MODES, ORDER),
-    row("OnFailureIsolate", Bool, ISOLATE),
+    row("OnSuccessJobMode", JOB_MODES, CarriedOut),
+    row("OnFailureJobMode", JOB_MODES, CarriedOut),
+    row("OnFailureIsolate", Bool, CarriedOut),
     row("IgnoreOnIsolate", Bool, CarriedOut),
     row("JobTimeoutSec", Span, CarriedOut),
     row("JobRunningTimeoutSec", Span, CarriedOut),
     row("JobTimeoutAction", ACTIONS, CarriedOut),
-    row("JobTimeoutRebootArgument", Text, ARGUMENT),
+    row("JobTimeoutRebootArgument", Text, CarriedOut),
     row("StartLimitIntervalSec", Span, CarriedOut),
     row("StartLimitBurst", Number(0, u32::MAX as i64), CarriedOut),
     row("StartLimitAction", ACTIONS, CarriedOut),
@@ -69,7 +69,7 @@ pub(super) const UNIT: &[Directive] = &[
     row("SuccessAction", ACTIONS, CarriedOut),
     row("FailureActionExitStatus", Number(0, 255), CarriedOut),
     row("SuccessActionExitStatus", Number(0, 255), CarriedOut),
-    row("RebootArgument", Text, ARGUMENT),
+    row("RebootArgument", Text, CarriedOut),
     row("CollectMode", Choice(&["inactive", "inactive-or-failed"]), CarriedOut),
 ];
 
