@@ -10,10 +10,9 @@ use nix::unistd::geteuid;
 use perigee_files::{SearchPath, write_builtin};
 use perigee_init::control::RUNTIME;
 use perigee_init::pid1;
-use perigee_init::supervisor::{Ending, LOG_CONFIG, Settings, Supervisor};
+use perigee_init::supervisor::{Ending, Fstab, LOG_CONFIG, Settings, Supervisor};
 use perigee_init::system::SystemFiles;
 use perigee_init::watchdog::Watchdog;
-use perigee_mount::generate;
 
 /// Where what units print is kept on a machine.
 const LOG_FOLDER: &str = "/var/log/perigee";
@@ -68,13 +67,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         folders => SearchPath::new(folders.to_vec()),
     };
     let mut search = search;
+    let mut fstab = None;
     if pid1::is_machine() && arguments.path.is_empty() {
         let folder = arguments.runtime.join("generated");
-        match generate(Path::new("/"), &folder) {
-            Ok(notes) => notes.iter().for_each(|note| eprintln!("perigee: {note}")),
-            Err(error) => eprintln!("perigee: /etc/fstab: {error}"),
-        }
-        search = search.and(folder);
+        search = search.and(folder.clone());
+        fstab = Some(Fstab { file: "/etc/fstab".into(), folder });
     }
     let settings = Settings {
         search: search.and(builtin),
@@ -87,6 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             None if whole => SystemFiles::Usual,
             None => SystemFiles::None,
         },
+        fstab,
         log: Some(log(arguments)),
     };
     let (ending, watchdog) = match supervise(settings) {

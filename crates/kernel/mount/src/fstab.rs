@@ -186,22 +186,17 @@ fn escaped(text: &str) -> String {
     text.replace('%', "%%").replace('\n', " ")
 }
 
-/// Writes the units of `/etc/fstab` below `root` into `folder`, in the place of those of before, and says what is to
-/// be said about its lines. The folder is to be in the search path, after those of administrators.
+/// Writes the units of an fstab(5) into `folder`, in the place of those of before, and says what is to be said about its
+/// lines. The folder is to be in the search path, after those of administrators.
 ///
 /// # Errors
-/// The folder cannot be written, or the file cannot be read; one that is missing has no lines.
-pub fn generate(root: &Path, folder: &Path) -> io::Result<Vec<String>> {
-    let text = match fs::read(root.join("etc/fstab")) {
-        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error),
-    };
+/// The folder cannot be written.
+pub fn generate(text: &str, folder: &Path) -> io::Result<Vec<String>> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => fs::create_dir_all(folder)?,
     }
-    let (units, notes) = read_fstab(&text);
+    let (units, notes) = read_fstab(text);
     for unit in units {
         fs::write(folder.join(&unit.name), &unit.text)?;
         let Some((target, needed)) = unit.target else { continue };

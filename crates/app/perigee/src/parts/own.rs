@@ -107,6 +107,7 @@ impl Own {
             is_first: false,
             console: false,
             system: Default::default(),
+            fstab: None,
             log: None,
         };
         let mut supervisor = Supervisor::within(settings)?;

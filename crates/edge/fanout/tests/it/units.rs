@@ -48,6 +48,7 @@ impl Beside {
             is_first: false,
             console: false,
             system: Default::default(),
+            fstab: None,
             log: None,
         };
         let restart = Restart { policy: RestartPolicy::Always, ..Restart::default() };

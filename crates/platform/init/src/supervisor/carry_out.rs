@@ -94,6 +94,9 @@ impl Supervisor {
 
     /// Why the files of a unit do not let it start.
     pub(super) fn refusal(&self, unit: UnitId) -> Option<String> {
+        if self.table.get(unit).gone {
+            return Some(format!("there is no unit {}", self.machine.name(unit)));
+        }
         self.table.get(unit).unit.refusal(self.system.strict).map(ToString::to_string)
     }
 

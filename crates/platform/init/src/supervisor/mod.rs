@@ -79,6 +79,15 @@ pub use logging::{LOG_CONFIG, LOG_VERB};
 pub use runner::{Brought, Reports, Runner};
 pub use shutdown::Ending;
 
+/// The table of what is to be mounted, as units.
+#[derive(Clone, Debug)]
+pub struct Fstab {
+    /// The file.
+    pub file: PathBuf,
+    /// The folder of its units, which is in the search path.
+    pub folder: PathBuf,
+}
+
 /// What a supervisor is told when it begins.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -94,6 +103,8 @@ pub struct Settings {
     pub console: bool,
     /// Where it is set how this supervisor as a whole works.
     pub system: SystemFiles,
+    /// Where fstab(5) is and its units are to be; none where nothing is mounted for it.
+    pub fstab: Option<Fstab>,
     /// The log process; none keeps nothing of what units print.
     pub log: Option<perigee_log::Config>,
 }
@@ -305,6 +316,7 @@ impl Supervisor {
     pub fn run(&mut self) -> Result<Ending, BeginError> {
         let target = self.settings.target.clone();
         let heritage = self.open_estate();
+        self.take_fstab();
         match std::mem::replace(&mut self.left, Left::Nothing) {
             Left::Whole(handover) => self.resume(*handover),
             left => {

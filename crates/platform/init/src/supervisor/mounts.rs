@@ -51,6 +51,13 @@ impl MountWork {
         MountWork { what: Place::Swap(swap), helper: None }
     }
 
+    /// It is declared anew, for the same place: what is done with it next is done so.
+    pub(super) fn declared(&mut self, mount: Mount) {
+        if self.helper.is_none() && self.place() == Some(mount.place.as_str()) {
+            self.what = Place::Mount(mount);
+        }
+    }
+
     /// A helper is at work.
     pub(super) fn is_busy(&self) -> bool {
         self.helper.is_some()

@@ -44,7 +44,12 @@ impl Supervisor {
         let needs = needs.iter().flat_map(|relation| self.machine.related(unit, *relation));
         ListedUnit {
             unit: self.machine.name(unit).to_owned(),
-            load: if self.refusal(unit).is_some() { "bad-setting" } else { "loaded" }.to_owned(),
+            load: match () {
+                () if loaded.gone => "not-found",
+                () if self.refusal(unit).is_some() => "bad-setting",
+                () => "loaded",
+            }
+            .to_owned(),
             active: state.to_string(),
             sub: self.sub(unit),
             description: description(&loaded.unit),

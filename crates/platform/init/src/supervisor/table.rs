@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use perigee_journal::Priority;
 use perigee_units::health::Health;
-use perigee_units::machine::{State, UnitId};
+use perigee_units::machine::{Spec, State, UnitId};
 use perigee_units::service::{Life, Phase, Service};
 use perigee_units::unit::{Unit, UnitKind, UnitName, Value};
 
@@ -16,7 +17,8 @@ use super::service::ServiceWork;
 use super::triggers::socket_work;
 use super::{BeginError, Supervisor};
 use perigee_files::{FindError, SYSV_FOLDER, generate_sysv, load};
-use perigee_mount::{Mount, Swap};
+use perigee_mount::{Mount, Swap, generate};
+use perigee_process::file;
 use perigee_trigger::path::Paths;
 use perigee_trigger::socket::Sockets;
 
@@ -52,6 +54,8 @@ pub(super) struct Loaded {
     pub(super) notes: Vec<String>,
     /// It was made for one run: for a connection, or without a file. Its place is another's when it is down.
     pub(super) passing: bool,
+    /// Nothing declares it any more.
+    pub(super) gone: bool,
     /// When its last start began, and when it was there.
     pub(super) began: Option<Duration>,
     pub(super) ready: Option<Duration>,
@@ -70,6 +74,9 @@ pub(super) struct Table {
 
 /// Units that were made for one run and have failed are kept to be looked at, up to this many.
 const MOST_FAILURES: usize = 64;
+
+/// Octets of fstab(5).
+const LONGEST_FSTAB: u64 = 1 << 20;
 
 /// Notes about one run of a unit are no more than this.
 const MOST_NOTES: usize = 64;
@@ -192,7 +199,16 @@ impl Table {
 impl Loaded {
     /// A unit that was not started yet.
     pub(super) fn new(unit: Unit, work: Work) -> Loaded {
-        Loaded { unit, work, commands: None, notes: Vec::new(), passing: false, began: None, ready: None }
+        Loaded {
+            unit,
+            work,
+            commands: None,
+            notes: Vec::new(),
+            passing: false,
+            gone: false,
+            began: None,
+            ready: None,
+        }
     }
 
     /// Whether none of the commands of a socket unit is at work, so that what comes is taken.
@@ -282,6 +298,10 @@ impl Supervisor {
                     // What has begun without commands ends so.
                     (_, _) => {}
                 }
+                if let (Work::Mount(work), Some(mount)) = (&mut loaded.work, Mount::read(&unit)) {
+                    work.declared(mount);
+                }
+                loaded.gone = false;
                 if let (Work::Service(work), Some(service)) = (&mut loaded.work, service) {
                     work.declared(&unit, service);
                 }
@@ -336,14 +356,52 @@ impl Supervisor {
     pub(super) fn reload_all(&mut self) {
         self.read_system();
         self.take_scripts();
+        self.take_fstab();
         let names: Vec<UnitName> =
             self.machine.units().map(|unit| self.table.get(unit).unit.name.clone()).collect();
         for name in names {
-            // A unit that cannot be had any more stays as it was read.
-            let _ = self.load_anew(std::slice::from_ref(&name), true);
+            // A unit that cannot be had any more stays as it was read, unless there is nothing to keep it for.
+            if let Err(FindError::Missing(_)) = self.load_anew(std::slice::from_ref(&name), true) {
+                self.vanish(&name);
+            }
         }
         self.load_devices();
         self.limit_anew();
+    }
+
+    /// A mount or swap space that is down, and that nothing declares any more, cannot be started.
+    fn vanish(&mut self, name: &UnitName) {
+        let Some(unit) = self.table.find(name.as_str()) else { return };
+        let idle = self.machine.state(unit).is_down() && self.machine.job(unit).is_none();
+        if !idle || !matches!(self.table.get(unit).work, Work::Mount(_) | Work::Broken(_)) {
+            return;
+        }
+        let own = self.table.get(unit).unit.name.clone();
+        self.machine.load(vec![Spec::new(own.as_str())]);
+        let loaded = self.table.get_mut(unit);
+        loaded.gone = true;
+        loaded.work = Work::Broken(format!("there is no unit {own}"));
+        loaded.unit = Unit::read(own, &[], &self.host);
+        self.publish_anew(unit);
+    }
+
+    /// Makes units of the lines of fstab(5).
+    pub(super) fn take_fstab(&mut self) {
+        let Some(fstab) = self.settings.fstab.clone() else { return };
+        let text = match file::read(&fstab.file, LONGEST_FSTAB) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            // Half of it may say something else.
+            Ok(text) if text.len() as u64 == LONGEST_FSTAB => Err(std::io::Error::other("it is too long")),
+            read => read,
+        };
+        let made = text.and_then(|text| generate(&String::from_utf8_lossy(&text), &fstab.folder));
+        match made {
+            Ok(notes) => notes.iter().for_each(|note| self.say_of(None, Priority::WARNING, note)),
+            Err(error) => {
+                let text = format!("{}: {error}; what was read before counts", fstab.file.display());
+                self.say_of(None, Priority::ERROR, &text);
+            }
+        }
     }
 
     /// Makes units of the scripts in `/etc/init.d`, where the machine's own units are looked for; and a folder by which

@@ -21,6 +21,11 @@ struct Init {
 impl Init {
     /// A supervisor with a unit for each of these places below its folder, by the place's name and the unit's text.
     fn begin(test: &str, units: &[(&str, &str)]) -> Option<Init> {
+        Init::with(test, units, |_| {})
+    }
+
+    /// The same, with a folder in which more has been made ready.
+    fn with(test: &str, units: &[(&str, &str)], prepare: impl FnOnce(&Path)) -> Option<Init> {
         if !nix::unistd::getuid().is_root() || Command::new("nsenter").arg("--version").output().is_err() {
             eprintln!("SKIPPED {test}: only root may mount, and nsenter(1) is needed");
             return None;
@@ -31,6 +36,7 @@ impl Init {
             fs::write(folder.path().join(name), format!("[Unit]\nDefaultDependencies=no\n{text}")).unwrap();
         }
         fs::write(folder.path().join("default.target"), "[Unit]\nRefuseManualStop=yes\n").unwrap();
+        prepare(folder.path());
         let process = Command::new("unshare")
             .args(["-m", "--propagation", "private", "env", "--block-signal"])
             .arg(std::env::current_exe().unwrap())
@@ -280,4 +286,61 @@ fn paths_and_those_who_uphold_start_services() {
     init.act(Verb::Stop, "kept.service");
     assert_eq!(init.status("kept.service").listed.active, "inactive");
     assert_eq!(runs(), 3);
+}
+
+/// A line that comes, changes and goes: what is declared by it does so with daemon-reload.
+#[test]
+fn lines_of_fstab_are_read_anew() {
+    let line = |init: &Init, size: &str| format!("tmpfs {} tmpfs size={size},nofail 0 0\n", init.at("line"));
+    let Some(init) = Init::with("lines_of_fstab_are_read_anew", &[], |folder| {
+        fs::write(folder.join("fstab"), "# nothing yet\n").unwrap();
+        fs::write(folder.join("local-fs.target"), "[Unit]\nDefaultDependencies=no\n").unwrap();
+        fs::write(folder.join("default.target"), "[Unit]\nWants=local-fs.target\n").unwrap();
+    }) else {
+        return;
+    };
+    let (file, unit) = (init.folder.path().join("fstab"), init.unit("line"));
+    let load = || init.status(&unit).listed.load;
+    let reload = |text: String| {
+        fs::write(&file, text).unwrap();
+        init.ask(&Request::DaemonReload);
+    };
+    let size = || {
+        let table = fs::read_to_string(format!("/proc/{}/mountinfo", init.process.id())).unwrap();
+        let place = format!(" {} ", init.at("line"));
+        table.lines().find(|line| line.contains(&place)).map(|line| line.contains("size=2048k"))
+    };
+    assert_eq!(load(), "not-found");
+    reload(line(&init, "1M"));
+    assert_eq!((load().as_str(), init.state("line").as_str()), ("loaded", "inactive"));
+    init.act(Verb::Start, "local-fs.target");
+    assert_eq!(size(), None, "the target was there already, and brings nothing by itself");
+    init.act(Verb::Restart, "local-fs.target");
+    init.until("it is mounted", || (size() == Some(false)).then_some(()));
+    // It changes: a reload of what is mounted takes what the line says now.
+    reload(line(&init, "2M"));
+    assert_eq!((size(), init.state("line").as_str()), (Some(false), "active"));
+    init.act(Verb::Reload, &unit);
+    assert_eq!(size(), Some(true));
+    // It goes: what is mounted stays until somebody stops it, and cannot be mounted again by a unit then.
+    reload(String::new());
+    assert_eq!((size(), init.state("line").as_str()), (Some(true), "active"));
+    init.act(Verb::Stop, &unit);
+    assert_eq!(size(), None);
+    init.ask(&Request::DaemonReload);
+    assert_eq!(load(), "not-found");
+    let units = vec![unit.clone()];
+    let start = Request::Do { verb: Verb::Start, units, active_only: false, or_restart: false, wait: true };
+    let refused = Client::connect(&init.folder.path().join("run")).unwrap().all(&start).unwrap_err();
+    assert!(refused.to_string().contains("no unit"), "{refused}");
+    // A file that cannot be read is no reason to forget what it said.
+    reload(line(&init, "1M"));
+    init.act(Verb::Start, &unit);
+    fs::remove_file(&file).unwrap();
+    nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    init.ask(&Request::DaemonReload);
+    assert_eq!((load().as_str(), size()), ("loaded", Some(false)));
+    init.act(Verb::Stop, &unit);
+    init.ask(&Request::DaemonReload);
+    assert_eq!(load(), "loaded");
 }

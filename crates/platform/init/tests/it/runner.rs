@@ -96,6 +96,7 @@ impl Program {
             is_first: false,
             console: false,
             system: Default::default(),
+            fstab: None,
             log: None,
         };
         let mut supervisor = Supervisor::within(settings).unwrap();

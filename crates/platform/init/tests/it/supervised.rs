@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use perigee_files::SearchPath;
 use perigee_init::control::{Client, Reply, Request, UnitStatus};
-use perigee_init::supervisor::{Ending, Settings, Supervisor};
+use perigee_init::supervisor::{Ending, Fstab, Settings, Supervisor};
 use perigee_init::system::SystemFiles;
 use perigee_units::machine::Verb;
 use perigee_units::unit::UnitName;
@@ -74,13 +74,16 @@ fn a_supervisor() {
     if !config.exists() {
         fs::write(&config, "").unwrap();
     }
+    let table = folder.join("fstab");
+    let fstab = table.exists().then(|| Fstab { file: table, folder: folder.join("generated") });
     let settings = Settings {
-        search: SearchPath::new(vec![folder.to_owned()]),
+        search: SearchPath::new(vec![folder.to_owned(), folder.join("generated")]),
         runtime: folder.join("run"),
         target: UnitName::parse("default.target").unwrap(),
         is_first: folder.join("first").exists(),
         console: true,
         system: SystemFiles::File(config),
+        fstab,
         log: None,
     };
     if let Ending::Exit(status) = Supervisor::new(settings).unwrap().run().unwrap() {
