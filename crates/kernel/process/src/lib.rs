@@ -15,6 +15,7 @@
 pub mod accounts;
 mod child;
 pub mod file;
+pub mod ipc;
 mod launch;
 mod make;
 pub mod memory;

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::ExecError;
 use super::environment::Variables;
 use super::reader::Reader;
 use super::rights::Identity;
+use super::{ExecError, Owners};
 use perigee_process::accounts::Accounts;
 
 /// The numbers of users who pass, as systemd gives them.
@@ -100,6 +100,23 @@ impl Who {
             found.identity.groups = Some(all);
         }
         Ok(found)
+    }
+}
+
+impl Who {
+    /// The numbers of user and group; `held` is that of a user who passes.
+    pub(super) fn numbers(&self, unit: &str, held: Option<u32>, accounts: &Accounts) -> Owners {
+        let name = self.user.clone().or_else(|| self.passing.then(|| passing_name(unit)));
+        let known = name.as_deref().and_then(|name| accounts.users.iter().find(|user| user.name == name));
+        let user = match (known, held) {
+            (Some(user), _) => Some((user.uid, user.gid)),
+            (None, Some(uid)) => Some((uid, uid)),
+            (None, None) if self.passing => None,
+            (None, None) => name.and_then(|name| accounts.user(&name)).map(|user| (user.uid, user.gid)),
+        };
+        let group = self.group.as_deref().and_then(|name| accounts.gid(name));
+        let group = group.or(user.map(|(_, gid)| gid));
+        Owners { uid: user.map(|(uid, _)| uid).filter(|uid| *uid != 0), gid: group.filter(|gid| *gid != 0) }
     }
 }
 

@@ -17,6 +17,7 @@ mod filter;
 mod folders;
 pub mod fuzzing;
 mod identity;
+mod ipc;
 mod mounts;
 mod namespaces;
 mod owned;
@@ -34,6 +35,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::fcntl::Flock;
 use perigee_cgroup::Entry;
+use perigee_process::accounts::Accounts;
 use perigee_process::this;
 use perigee_units::unit::Unit;
 
@@ -42,6 +44,7 @@ pub use self::error::ExecError;
 use self::filter::{Calls, Restrictions};
 use self::folders::{Folders, Owner};
 use self::identity::Who;
+pub use self::ipc::{Owners, remove_ipc};
 use self::namespaces::Namespaces;
 use self::reader::Reader;
 use self::rights::{Identity, Rights};
@@ -76,6 +79,8 @@ struct Settings {
     umask: u32,
     ignore_pipe: bool,
     keyring: Keyring,
+    /// What its user leaves behind goes with it.
+    removes_ipc: bool,
     /// Only `ExecStart=` runs with the rights of the unit, or in its root.
     rights_at_start_only: bool,
     root_at_start_only: bool,
@@ -159,6 +164,7 @@ impl Context {
             restrictions.for_passing_user();
             rights.no_new_privileges = true;
         }
+        let passing = who.passing;
         rights.without(namespaces.without());
         let mut settings = Settings {
             name: reader.name().to_owned(),
@@ -180,6 +186,8 @@ impl Context {
                 Some("inherit") => Keyring::Inherit,
                 _ => Keyring::Private,
             },
+            // A number that is given to others later must not own anything then.
+            removes_ipc: reader.is("RemoveIPC") || passing,
             rights_at_start_only: reader.is("PermissionsStartOnly"),
             root_at_start_only: reader.is("RootDirectoryStartOnly"),
             problems: Vec::new(),
@@ -196,6 +204,17 @@ impl Context {
     /// What in the unit was not understood, in words.
     pub fn problems(&self) -> &[String] {
         &self.settings.problems
+    }
+
+    /// Whether what its user leaves behind in shared memory, semaphores and queues goes with it: `RemoveIPC=`.
+    pub fn removes_ipc(&self) -> bool {
+        self.settings.removes_ipc
+    }
+
+    /// As whom it runs where it says so; what it does not say, what nobody knows and the superuser are none.
+    pub fn runs_as(&self, accounts: &Accounts) -> Owners {
+        let held = self.run.lock().unwrap_or_else(PoisonError::into_inner).user.as_ref().map(|(uid, _)| *uid);
+        self.settings.who.numbers(&self.settings.name, held, accounts)
     }
 
     /// The filters of its processes, for those who look at them.

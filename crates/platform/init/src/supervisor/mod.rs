@@ -18,6 +18,7 @@ mod groups;
 mod handover;
 mod health;
 mod isolating;
+mod leavings;
 mod legacy;
 mod logging;
 mod mounts;
@@ -62,6 +63,7 @@ use adopting::Estate;
 use connections::Connections;
 use groups::Slices;
 use handover::Left;
+use leavings::Account;
 use logging::Log;
 use node::Node;
 use notify::NotifySocket;
@@ -184,6 +186,8 @@ pub struct Supervisor {
     seeking: BTreeMap<UnitId, Duration>,
     /// Services that wait until nothing else is to be done, and until when at most.
     idle: BTreeMap<UnitId, Duration>,
+    /// Whose leavings go when the last unit that runs so has ended.
+    leavings: BTreeSet<Account>,
     notify: Option<NotifySocket>,
     connections: Connections,
     /// Who carries out units that are no processes.
@@ -284,6 +288,7 @@ impl Supervisor {
             emptying: BTreeSet::new(),
             seeking: BTreeMap::new(),
             idle: BTreeMap::new(),
+            leavings: BTreeSet::new(),
             history: History::default(),
             estate: Estate::default(),
             publishing: Publishing::new(),

@@ -89,6 +89,11 @@ impl ServiceWork {
         self.wants.declared(unit);
     }
 
+    /// What its unit says of its processes.
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// Whether the kernel has killed a process for want of memory since this was asked last.
     pub(super) fn was_out_of_memory(&mut self, exit: Exit) -> bool {
         let killed = matches!(exit, Exit::Signal { signal, .. } if signal == Signal::KILL.number());
@@ -469,6 +474,7 @@ impl Supervisor {
     pub(super) fn clean(&mut self, unit: UnitId) {
         self.emptying.remove(&unit);
         self.seeking.remove(&unit);
+        self.remove_leavings(unit);
         let asked =
             self.machine.job(unit).is_some_and(|(_, verb)| matches!(verb, Verb::Start | Verb::Restart));
         let comes_back = asked || self.machine.restart_at(unit).is_some();

@@ -9,6 +9,7 @@ mod groups;
 mod handover;
 mod health;
 mod isolating;
+mod leavings;
 mod machine;
 mod mounting;
 mod runner;

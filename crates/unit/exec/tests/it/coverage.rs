@@ -5,12 +5,13 @@ use perigee_units::unit::directive::tables;
 use perigee_units::unit::{Fate, Host, Source, Unit, UnitName};
 
 /// The tests of this folder, and others that run units.
-const TESTS: [&str; 5] = [
+const TESTS: [&str; 6] = [
     include_str!("surroundings.rs"),
     include_str!("rights.rs"),
     include_str!("files.rs"),
     include_str!("calls.rs"),
     include_str!("../../../log/tests/it/logging.rs"),
+    include_str!("../../../../platform/init/tests/it/leavings.rs"),
 ];
 
 /// What the packages of this machine say of their processes is understood, every word.

@@ -1,7 +1,7 @@
 //! How processes are run and ended: what `[Service]`, `[Socket]`, `[Mount]` and `[Swap]` have in common.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{CREDENTIALS, FILE_SYSTEMS, FOLDERS, IMAGES, LABELS, LEFT_BEHIND, LOGS, SESSIONS, USERS};
+use super::fate::{CREDENTIALS, FILE_SYSTEMS, FOLDERS, IMAGES, LABELS, LOGS, SESSIONS, USERS};
 use super::kind::Kind::{
     self, Bool, BoolOr, Choice, Environment, EnvironmentFile, Folder, Limit, Mode, Name, Number, Path, Paths,
     QuotedWords, Signal, Span, Text, Texts, Words,
@@ -51,7 +51,7 @@ pub(super) const EXEC: &[Directive] = &[
     row("PassEnvironment", QuotedWords, CarriedOut),
     row("UnsetEnvironment", QuotedWords, CarriedOut),
     row("ExecSearchPath", Text, CarriedOut),
-    row("RemoveIPC", Bool, LEFT_BEHIND),
+    row("RemoveIPC", Bool, CarriedOut),
     row("StandardInput", Text, CarriedOut),
     row("StandardOutput", Text, CarriedOut),
     row("StandardError", Text, CarriedOut),

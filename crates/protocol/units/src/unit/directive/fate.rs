@@ -19,8 +19,6 @@ pub(super) const RUN: Fate = NotCarriedOut("services are run without this yet");
 pub(super) const ORDER: Fate = NotCarriedOut("units are started and stopped without this yet");
 pub(super) const CONDITION: Fate = CarriedOut;
 pub(super) const ENABLE: Fate = CarriedOut;
-pub(super) const LEFT_BEHIND: Fate =
-    NotCarriedOut("what a user leaves behind in shared memory and queues is not removed");
 pub(super) const JOINED: Fate = NotCarriedOut("units do not share namespaces of their own");
 pub(super) const USERS: Fate = NotCarriedOut("users are not mapped to others");
 pub(super) const FILE_SYSTEMS: Fate = NotCarriedOut("kinds of file systems are not told apart for a unit");
