@@ -12,6 +12,10 @@ const MOST_SETTINGS: usize = 20_000;
 /// Complaints about one unit are no more than this.
 const MOST_COMPLAINTS: usize = 1_000;
 
+/// Names that nobody knows are held against all that are known no more often than this: what is not written for us has
+/// very many of them, and there is no person behind it who has mistyped one.
+const MOST_GUESSES: usize = 20;
+
 /// A file of a unit, with its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -97,6 +101,7 @@ impl Unit {
         }
         let known = directive::sections(self.name.kind());
         let ours = |section: &str| known.contains(&section);
+        let mut guesses = 0;
         for (section, line) in &parsed.sections {
             if !ours(section) && !section.starts_with("X-") {
                 self.complain(about(*line, None, Reason::Section(section.clone())));
@@ -109,9 +114,9 @@ impl Unit {
                 continue;
             }
             let Some((section, directive)) = directive::find(self.name.kind(), section, key) else {
-                // There is no room to say it where there is none for the complaint.
-                let room = self.complaints.len() < MOST_COMPLAINTS;
-                let similar = room.then(|| directive::similar(self.name.kind(), section, key)).flatten();
+                guesses += 1;
+                let guessed = guesses <= MOST_GUESSES;
+                let similar = guessed.then(|| directive::similar(self.name.kind(), section, key)).flatten();
                 let reason = Reason::Unknown { section: section.to_owned(), similar };
                 self.complain(about(line, Some(key), reason));
                 continue;
@@ -189,5 +194,25 @@ impl Unit {
     /// The value of a directive that counts, if it is set.
     pub fn last<'a>(&'a self, section: &'a str, directive: &'a str) -> Option<&'a Value> {
         self.all(section, directive).next_back()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each name that is not known is told, with a guess as long as a person may have mistyped them.
+    #[test]
+    fn guesses_have_an_end() {
+        let text = format!("[Service]\n{}", "ExecStrat=x\n".repeat(100)).into_bytes();
+        let name = UnitName::parse("a.service").expect("a name");
+        let unit = Unit::read(name, &[Source { path: "a.service".into(), text }], &Host::default());
+        let unknown = unit.complaints.iter().filter_map(|complaint| match complaint.reason {
+            Reason::Unknown { similar, .. } => Some(similar),
+            _ => None,
+        });
+        let unknown: Vec<_> = unknown.collect();
+        assert_eq!(unknown[..MOST_GUESSES], [Some("ExecStart"); MOST_GUESSES]);
+        assert_eq!(unknown[MOST_GUESSES..], [None; 100 - MOST_GUESSES]);
     }
 }

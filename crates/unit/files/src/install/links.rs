@@ -366,8 +366,16 @@ fn replace(target: &str, path: &Path) -> io::Result<()> {
     })
 }
 
-/// The name that `Alias=` means for a unit, if the unit may have it.
-pub(super) fn alias_of(name: &UnitName, alias: &str) -> Option<UnitName> {
+/// The link that `Alias=` means for a unit, below the folder of links, if the unit may have it: another name, or, as units
+/// from before `WantedBy=` say it, the unit's own name in the folder of what another one wants or requires.
+pub(super) fn alias_of(name: &UnitName, alias: &str) -> Option<String> {
+    if let Some((folder, own)) = alias.rsplit_once('/') {
+        let by = folder.strip_suffix(".wants").or_else(|| folder.strip_suffix(".requires"))?;
+        UnitName::parse(by).ok()?;
+        let own = UnitName::parse(own).ok()?;
+        let same = own == *name || own.template().is_some_and(|template| template == *name);
+        return same.then(|| alias.to_owned());
+    }
     let mut alias = UnitName::parse(alias).ok()?;
     if alias.kind() != name.kind() {
         return None;
@@ -381,5 +389,5 @@ pub(super) fn alias_of(name: &UnitName, alias: &str) -> Option<UnitName> {
         (Some(one), Some(other)) => one == other,
         _ => false,
     };
-    fits.then_some(alias)
+    fits.then(|| alias.to_string())
 }

@@ -250,7 +250,7 @@ struct Links {
 
 /// Whether a link in the search path itself has a name that the unit asks for.
 fn known_name(info: &Info, entry: &str) -> bool {
-    info.aliases.iter().any(|alias| {
-        alias == entry || alias_of(&info.name, alias).is_some_and(|alias| alias.as_str() == entry)
-    })
+    info.aliases
+        .iter()
+        .any(|alias| alias == entry || alias_of(&info.name, alias).is_some_and(|alias| alias == entry))
 }

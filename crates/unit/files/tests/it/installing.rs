@@ -32,6 +32,12 @@ const UNITS: &[(&str, &str)] = &[
     ("lib/static.service", "[Service]\nExecStart=/bin/x\n"),
     ("lib/only-also.service", "[Install]\nAlso=plain.service\n"),
     ("lib/bad-alias.service", "[Install]\nAlias=bad.socket\nWantedBy=multi-user.target\n"),
+    (
+        "lib/folded.service",
+        "[Install]\nAlias=multi-user.target.wants/folded.service needs.service.requires/folded.service\n",
+    ),
+    ("lib/folded@.service", "[Install]\nAlias=multi-user.target.wants/folded@one.service\n"),
+    ("lib/bad-folder.service", "[Install]\nAlias=multi-user.target.wants/other.service\nWantedBy=a.target\n"),
     ("lib/bad-wanted.service", "[Install]\nWantedBy=nothing\nWantedBy=multi-user.target\n"),
     (
         "lib/disk.mount",

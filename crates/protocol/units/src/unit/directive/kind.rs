@@ -59,6 +59,8 @@ pub enum Kind {
     Paths,
     /// Names of units; repeated ones add up.
     Units,
+    /// Names of units, or the folder of what one wants or requires with a name in it; repeated ones add up.
+    Aliases,
     /// The name of a user or a group, or its number.
     Name,
     /// Words without quotation marks; repeated ones add up.
@@ -140,6 +142,7 @@ impl Kind {
                 | Kind::Statuses
                 | Kind::Paths
                 | Kind::Units
+                | Kind::Aliases
                 | Kind::Words
                 | Kind::QuotedWords
                 | Kind::Command
@@ -196,6 +199,15 @@ impl Kind {
                 let names = names.iter().map(|name| UnitName::parse(&scope.expand(name)?));
                 Value::Units(names.collect::<Result<_, _>>()?)
             }
+            Kind::Aliases => Value::Words(expanded(cut_words(text)?, |word| {
+                let link = scope.expand(word)?;
+                let in_folder = link.rsplit_once('/').and_then(|(folder, name)| {
+                    let by = folder.strip_suffix(".wants").or_else(|| folder.strip_suffix(".requires"))?;
+                    UnitName::parse(by).is_ok().then_some(name)
+                });
+                UnitName::parse(in_folder.unwrap_or(&link))?;
+                Ok(link)
+            })?),
             Kind::Name => Value::Text(account(&scope.expand(text)?)?),
             Kind::Words => Value::Words(expanded(cut_words(text)?, |word| scope.expand(word))?),
             Kind::QuotedWords => Value::Words(expanded(split_words(text)?, |word| scope.expand(word))?),
@@ -297,6 +309,11 @@ mod tests {
                     UnitName::parse("y.target").expect("a name"),
                 ]),
             ),
+            (
+                Kind::Aliases,
+                "x.service y.target.wants/%i.service",
+                words(&["x.service", "y.target.wants/b.service"]),
+            ),
             (Kind::Words, "~@mount 'x", words(&["~@mount", "'x"])),
             (Kind::Environment, "\"A=1 2\" B=%i", Value::Environment(pairs)),
             (Kind::EnvironmentFile, "-/etc/default/%i", Value::EnvironmentFile(file)),
@@ -315,6 +332,8 @@ mod tests {
             (Kind::Path, "x"),
             (Kind::Folder, "-"),
             (Kind::Units, "nginx"),
+            (Kind::Aliases, "y.target/x.service"),
+            (Kind::Aliases, "y.wants/x.service"),
             (Kind::Name, "a:b"),
             (Kind::Environment, "A"),
             (Kind::Environment, "1=2"),

@@ -3,7 +3,7 @@
 use super::fate::Fate::CarriedOut;
 use super::fate::{CONDITION, ENABLE, FOR_PEOPLE, JOINED};
 use super::kind::Kind::{
-    self, Bool, Choice, Condition, Number, PathCondition, Paths, Span, Text, Units, Words,
+    self, Aliases, Bool, Choice, Condition, Number, PathCondition, Paths, Span, Text, Units, Words,
 };
 use super::{Directive, row};
 
@@ -94,7 +94,7 @@ pub(super) const CONDITIONS: &[Directive] = conditions![
 ];
 
 pub(super) const INSTALL: &[Directive] = &[
-    row("Alias", Units, ENABLE),
+    row("Alias", Aliases, ENABLE),
     row("WantedBy", Units, ENABLE),
     row("RequiredBy", Units, ENABLE),
     row("Also", Units, ENABLE),
