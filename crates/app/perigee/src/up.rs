@@ -18,7 +18,7 @@ use perigee_link::{Kind, LinkConfig, Parameters};
 use perigee_part::http::Listeners;
 use perigee_part::metrics::Registry;
 use perigee_part::{Node, PartError, Services, logging, node};
-use perigee_units::tasks::ENDING;
+use perigee_units::tasks::{INSTANCE_VARIABLE, unit_of};
 
 use crate::assets;
 use crate::configuration::{Configuration, Sources};
@@ -237,10 +237,11 @@ fn station(sources: &Sources, wanted: impl Fn(PartName) -> bool) -> anyhow::Resu
     Err(anyhow!("did not finish in time: {}", ended.late.join(", ")))
 }
 
-/// The units of all parts that there can be.
+/// The units of all parts that there can be, in the supervisor that has started this program.
 fn part_units() -> Vec<String> {
+    let instance = std::env::var(INSTANCE_VARIABLE).unwrap_or_default();
     let names = PartName::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-    names.map(|name| format!("{}{ENDING}", name.get_name())).collect()
+    names.map(|name| unit_of(name.get_name(), &instance)).collect()
 }
 
 /// Whether there is a part of this name.

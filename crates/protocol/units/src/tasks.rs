@@ -31,6 +31,8 @@ use crate::machine::{Outcome, Relation, Restart, RestartPolicy, Spec};
 pub const VARIABLE: &str = "PERIGEE_TASKS";
 /// The variable with the process that it is for: what that one starts has the variables too, but not the socket.
 pub const PID_VARIABLE: &str = "PERIGEE_TASKS_PID";
+/// The variable with the instance that the program is, if its service is one of a template: its tasks are too.
+pub const INSTANCE_VARIABLE: &str = "PERIGEE_TASKS_INSTANCE";
 
 /// What the names of tasks end with.
 pub const ENDING: &str = ".task";
@@ -50,7 +52,7 @@ pub const LONGEST_PATIENCE: Duration = Duration::from_secs(10 * 60);
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// A part of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Its name, without [`ENDING`].
     pub name: String,
@@ -58,6 +60,9 @@ pub struct Task {
     pub needs: Vec<String>,
     /// What it is.
     pub description: String,
+    /// The instance that its service is of a template, or nothing. The supervisor knows it; no packet has it.
+    #[serde(default)]
+    pub instance: String,
 }
 
 /// How a run has ended.
@@ -139,12 +144,24 @@ pub enum Fault {
 impl Task {
     /// A part; its description is made fit to be sent.
     pub fn new(name: &str, needs: &[String], description: &str) -> Task {
-        Task { name: name.to_owned(), needs: needs.to_vec(), description: fit(description) }
+        Task {
+            name: name.to_owned(),
+            needs: needs.to_vec(),
+            description: fit(description),
+            instance: String::new(),
+        }
+    }
+
+    /// The same part of a service that is this instance of a template: parts of several stations have one name, and are
+    /// several units.
+    #[must_use]
+    pub fn of_instance(self, instance: &str) -> Task {
+        Task { instance: instance.to_owned(), ..self }
     }
 
     /// The name of its unit.
     pub fn unit(&self) -> String {
-        format!("{}{ENDING}", self.name)
+        unit_of(&self.name, &self.instance)
     }
 
     /// What the machine must know of it. It is started again at once, then after waits that double up to half a
@@ -167,9 +184,14 @@ impl Task {
         };
         self.needs
             .iter()
-            .map(|needed| format!("{needed}{ENDING}"))
+            .map(|needed| unit_of(needed, &self.instance))
             .fold(spec, |spec, needed| spec.with(Relation::BindsTo, &needed).with(Relation::After, &needed))
     }
+}
+
+/// The unit of a part, in a service that is this instance of a template, or none.
+pub fn unit_of(part: &str, instance: &str) -> String {
+    if instance.is_empty() { format!("{part}{ENDING}") } else { format!("{part}@{instance}{ENDING}") }
 }
 
 impl End {
@@ -299,7 +321,7 @@ fn tasks<'a>(lines: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Vec<Task
             if tasks.len() == MOST_TASKS {
                 return Err(Fault::Many);
             }
-            tasks.push(Task { name: name(value)?, needs: Vec::new(), description: String::new() });
+            tasks.push(Task { name: name(value)?, ..Task::default() });
         } else if line == "NEEDS" {
             let (task, before) = tasks.split_last_mut().ok_or(Fault::Line("TASK"))?;
             if !before.iter().any(|other| other.name == value) {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use perigee_process::{At, Errno, Launch, SpawnError, Step};
 use perigee_units::tasks;
-use perigee_units::unit::{Command, Privileges};
+use perigee_units::unit::{Command, Privileges, UnitName};
 
 use super::mounts::{self, View};
 use super::rights::{Identity, Rights};
@@ -109,6 +109,10 @@ impl Prepared {
         }
         if attach.tasks.is_some() {
             variables.insert(tasks::VARIABLE.to_owned(), (3 + names.len()).to_string());
+            let own = UnitName::parse(&settings.name).ok();
+            if let Some(instance) = own.as_ref().and_then(UnitName::instance) {
+                variables.insert(tasks::INSTANCE_VARIABLE.to_owned(), instance.to_owned());
+            }
         }
         settings.environment.finish(&mut variables);
         let arguments = command.substituted(|name| variables.get(name).map(String::as_str));

@@ -202,6 +202,63 @@ fn a_station_that_is_killed_takes_its_parts_along_and_nothing_else() {
     assert_eq!(init.end(), Some(7));
 }
 
+/// Two of a template under one supervisor: each has its own parts, and what becomes of one is nothing to the other.
+#[test]
+fn two_stations_have_their_own_parts() {
+    if !may_run("two_stations_have_their_own_parts") {
+        return;
+    }
+    let unit = include_str!("../../../../../packaging/perigee.service");
+    let unit = unit.replace("/usr/bin/perigee up", "PROGRAM up --listen 127.0.0.1:0 --state DIR/state-%i");
+    let unit = unit.replace("PROGRAM", PERIGEE).replace("StateDirectory=perigee\n", "");
+    let both = ["east", "west"];
+    let names = both.map(|one| format!("perigee@{one}.service"));
+    let mut init = Init::boot(&names.join(" "), &[("perigee@.service", &unit)]);
+    let parts = |one: &str| STATION.map(|part| part.replace(".task", &format!("@{one}.task")));
+    let are_up = |init: &Init| {
+        for one in both {
+            init.wait_for(&format!("perigee@{one}.service"), State::Active);
+            parts(one).iter().for_each(|part| init.wait_for(part, State::Active));
+        }
+    };
+    are_up(&init);
+    let mut needs = init.status("link@west.task").relations["BindsTo"].clone();
+    needs.sort();
+    assert_eq!(needs, ["perigee@west.service", "simulator@west.task", "telemetry@west.task"]);
+
+    // The page of each calls its own parts the station's, and those of the other the machine's.
+    let told = || init.status("perigee@west.service").status;
+    init.wait("the page is told of", || told().starts_with("page at http://"));
+    let address = told().split("http://").nth(1).unwrap().trim_end_matches('/').to_owned();
+    let units = get(&address, "/api/units");
+    for unit in [
+        r#"{"supervisor":"station","unit":"link@west.task""#,
+        r#"{"supervisor":"machine","unit":"link@east.task""#,
+    ] {
+        assert!(units.contains(unit), "{unit} is not in {units}");
+    }
+
+    // Another copy of the supervisor has them by the same names.
+    let since = |init: &Init, one: &str| parts(one).map(|part| init.status(&part).since);
+    let before = both.map(|one| since(&init, one));
+    init.ask(&Request::DaemonReexec);
+    init.wait("another copy", || init.text("log").contains("goes on as another copy"));
+    init.wait("it answers", || init.try_client().is_some());
+    let after = both.map(|one| since(&init, one));
+    let same =
+        before.as_flattened().iter().zip(after.as_flattened()).all(|(one, other)| is_same(*one, *other));
+    assert!(same, "{before:?} {after:?}");
+
+    // One is killed with its parts; the other does not notice.
+    kill(&init, "perigee@east.service", "KILL");
+    let fell = |change: &Change| change.unit == "link@east.task" && change.to == State::Failed;
+    init.wait("the end of a part", || changes(&init).iter().any(fell));
+    are_up(&init);
+    let later = since(&init, "west");
+    assert!(after[1].iter().zip(&later).all(|(one, other)| is_same(*one, *other)), "{after:?} {later:?}");
+    assert_eq!(init.end(), Some(7));
+}
+
 #[test]
 fn another_copy_of_the_supervisor_goes_on_with_the_same_station() {
     if !may_run("another_copy_of_the_supervisor_goes_on_with_the_same_station") {

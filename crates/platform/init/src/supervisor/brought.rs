@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use perigee_journal::Priority;
 use perigee_units::machine::{Event, Outcome, Relation, Restart, Spec, UnitId, Verb};
 use perigee_units::tasks::{MOST_TASKS, Order, Task};
+use perigee_units::unit::UnitName;
 
 use super::node::{Known, LAST_BREATH};
 use super::runner::{Call, RunnerWork, Whose, declared};
@@ -26,6 +27,10 @@ impl Supervisor {
             // It is being stopped, and hears of that in another way.
             return Ok(());
         }
+        // A service of a template is not the only one that has such parts.
+        let own = UnitName::parse(self.machine.name(unit)).ok();
+        let instance = own.as_ref().and_then(UnitName::instance).unwrap_or_default();
+        let tasks: Vec<_> = tasks.into_iter().map(|task| task.of_instance(instance)).collect();
         for name in tasks.iter().map(Task::unit) {
             let other = self.table.find(&name).filter(|other| !self.is_task_of(*other, unit));
             if other.is_some() {
