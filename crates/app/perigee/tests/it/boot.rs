@@ -129,14 +129,11 @@ fn a_machine_goes_on_through_faults_and_ctrl_alt_del_ends_it() {
 }
 
 /// Who sits before a machine that has nothing to start gets a shell, and the machine starts anew after it.
-#[test]
-fn a_boot_without_a_first_unit_gives_a_shell() {
+fn no_first_unit(target: &str, told: &str) {
     let Some(guest) = guest() else { return };
-    let mut machine = guest
-        .link("/init", "bin/perigee")
-        .link("/etc/systemd/system/default.target", "missing.target")
-        .boot();
-    machine.wait_for_console("cannot load default.target", LIMIT);
+    let mut machine =
+        guest.link("/init", "bin/perigee").link("/etc/systemd/system/default.target", target).boot();
+    machine.wait_for_console(&format!("cannot load default.target: {told}"), LIMIT);
     machine.wait_for_console("this is a shell to look into it", LIMIT);
     machine.type_in("echo I see $((40 + 2)) from $PPID\n");
     machine.wait_for_console("I see 42 from 1", LIMIT);
@@ -145,37 +142,69 @@ fn a_boot_without_a_first_unit_gives_a_shell() {
     assert!(!machine.console().contains("Kernel panic"), "{machine}");
 }
 
-/// A unit may start the machine anew when it fails, and have its firmware told how; the kernel says what it was told.
 #[test]
-fn a_failure_starts_the_machine_anew_with_an_argument() {
+fn a_boot_without_a_first_unit_gives_a_shell() {
+    no_first_unit("missing.target", "/etc/systemd/system/default.target: No such file or directory");
+}
+
+#[test]
+fn a_boot_whose_first_unit_is_masked_gives_a_shell() {
+    no_first_unit("/dev/null", "default.target is masked by /etc/systemd/system/default.target");
+}
+
+/// A machine that a unit ends by its failure, when what is started before that is at work.
+fn ended_by(action: &str, end: End) {
     let Some(guest) = guest() else { return };
-    let fails = "[Unit]\nFailureAction=reboot\nRebootArgument=recovery mode\n\
-        [Service]\nType=oneshot\nExecStart=/bin/false\n";
+    let fatal = format!(
+        "[Unit]\nAfter=second.service\nFailureAction={action}\nRebootArgument=recovery mode\n[Service]\nType=oneshot\nExecStart=/bin/false\n"
+    );
     let machine = guest
         .link("/init", "bin/perigee")
-        .file("/etc/systemd/system/default.target", "[Unit]\nWants=ending.service\n")
-        .file("/etc/systemd/system/ending.service", fails)
+        .file("/etc/systemd/system/fatal.service", fatal)
+        .file("/etc/systemd/system/default.target", "[Unit]\nWants=second.service fatal.service\n")
         .boot();
-    assert_eq!(machine.wait_for_end(LIMIT), End::Reset, "{machine}");
-    let console = machine.console();
-    assert!(console.contains("ending.service: has failed: FailureAction=reboot"), "{machine}");
-    assert!(console.contains("Restarting system with command 'recovery mode'"), "{machine}");
-    assert!(!console.contains("Kernel panic"), "{machine}");
+    assert_eq!(machine.wait_for_end(LIMIT), end, "{machine}");
+    let told = format!("fatal.service: has failed: FailureAction={action}");
+    assert!(machine.console().contains(&told), "{told}\n{machine}");
+    assert!(!machine.console().contains("Kernel panic"), "{machine}");
+    if action.starts_with("reboot") {
+        // The firmware is told what for; the kernel says what it was told.
+        assert!(machine.console().contains("Restarting system with command 'recovery mode'"), "{machine}");
+    }
+    let report = machine.report();
+    let stops: Vec<_> = report.iter().filter(|line| line.starts_with("stopped")).collect();
+    // Their commands for the end are part of the order that the others leave out.
+    let expected: &[&str] = if action.contains('-') { &[] } else { &["stopped second", "stopped first"] };
+    assert_eq!(stops, expected, "{machine}");
+}
+
+#[test]
+fn a_unit_that_fails_starts_the_machine_anew() {
+    ended_by("reboot", End::Reset);
+    if soak() {
+        ended_by("reboot-force", End::Reset);
+        ended_by("reboot-immediate", End::Reset);
+        ended_by("poweroff-force", End::PoweredOff);
+        ended_by("poweroff-immediate", End::PoweredOff);
+    }
 }
 
 /// A file system that a boot cannot do without, on a disk that cannot be had: a shell, and when that has ended the boot
-/// goes on.
+/// goes on, until a unit that fails switches the machine off.
 #[test]
 fn a_mount_that_fails_gives_a_shell_and_the_boot_goes_on_after_it() {
     let Some(guest) = guest() else { return };
     let folder = tempfile::tempdir().unwrap();
     let marker =
         "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'ls /srv >/dev/ttyS1; echo reached >/dev/ttyS1'\n";
+    let fatal = "[Unit]\nAfter=marker.service\nFailureAction=poweroff\n[Service]\nType=oneshot\nExecStart=/bin/false\n";
     let mut machine = guest
         .link("/init", "bin/perigee")
         .file("/etc/fstab", "/dev/vda /srv ext4 defaults 0 2\n")
         .file("/etc/systemd/system/marker.service", marker)
+        .file("/etc/systemd/system/fatal.service", fatal)
         .link("/etc/systemd/system/multi-user.target.wants/marker.service", "../marker.service")
+        .link("/etc/systemd/system/multi-user.target.wants/fatal.service", "../fatal.service")
         .new_disk(folder.path().join("disk"), 16)
         .boot();
     machine.wait_for_console("srv.mount: has failed", LIMIT);
@@ -186,6 +215,8 @@ fn a_mount_that_fails_gives_a_shell_and_the_boot_goes_on_after_it() {
     machine.type_in("perigee ctl start modules; exit\n");
     machine.wait_for_report("reached", LIMIT);
     assert_eq!(machine.report(), ["lost+found", "reached"], "{machine}");
+    assert_eq!(machine.wait_for_end(LIMIT), End::PoweredOff, "{machine}");
+    assert!(machine.console().contains("fatal.service: has failed: FailureAction=poweroff"), "{machine}");
 }
 
 /// A machine whose watchdog waits three seconds, and which does this once it is at work.
