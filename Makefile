@@ -36,9 +36,9 @@ test: ## everything: formatting, lints, licences, tests of all kinds, the page i
 	@scripts/need test
 	@scripts/test
 
-soak: ## the long forms: fuzzing, kill storms, hours of load
+soak: ## the long forms: fuzzing, kill storms, hours of load; PARTS="fuzz boots" for a part of it
 	@scripts/need test
-	@scripts/soak
+	@scripts/soak $(PARTS)
 
 bench: build ## side by side with the peers; SECTIONS="coding live" and such for a part of it
 	@bench/run $(SECTIONS)

@@ -19,11 +19,19 @@ pub fn replay(target: &str, run: fn(&[u8])) {
     corpus(target).iter().for_each(|input| run(input));
 }
 
-/// Runs a target over damaged files of its corpus for a while, two minutes in a soak; an input that fails is printed
-/// in hexadecimal.
+/// How long a test goes on that could go on for ever: `short`, or in a soak a fifth of the SECONDS_EACH that a fuzz target
+/// has, two minutes where nothing is said.
+pub fn how_long(short: Duration) -> Duration {
+    if std::env::var_os("PERIGEE_SOAK").is_none() {
+        return short;
+    }
+    let each = std::env::var("SECONDS_EACH").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs_f64(each.unwrap_or(600.0) / 5.0)
+}
+
+/// Runs a target over damaged files of its corpus for a while; an input that fails is printed in hexadecimal.
 pub fn damage(target: &str, run: fn(&[u8])) {
-    let soak = std::env::var_os("PERIGEE_SOAK").is_some();
-    let limit = if soak { Duration::from_secs(120) } else { Duration::from_millis(400) };
+    let limit = how_long(Duration::from_millis(400));
     let corpus = corpus(target);
     let mut random = 0x5EED_u64;
     let mut below = |limit: usize| {
@@ -31,7 +39,9 @@ pub fn damage(target: &str, run: fn(&[u8])) {
         (random >> 33) as usize % limit.max(1)
     };
     let begin = Instant::now();
+    let mut runs = 0;
     while begin.elapsed() < limit {
+        runs += 1;
         let mut input = corpus[below(corpus.len())].clone();
         for _ in 0..=below(8) {
             let at = below(input.len());
@@ -55,4 +65,5 @@ pub fn damage(target: &str, run: fn(&[u8])) {
             panic!("{target} fails on {hex}");
         }
     }
+    eprintln!("{target}: {runs} damaged inputs");
 }

@@ -197,6 +197,36 @@ fn nothing_was_forgotten() {
     check(complaints);
 }
 
+/// What a test does longer in a soak is a part of it, with a bound on its time; and so is every fuzz target.
+#[test]
+fn a_soak_has_every_long_form() {
+    let soak = fs::read_to_string(workspace_root().join("scripts/soak")).unwrap();
+    // Written apart, so that this file is none of them.
+    let word = concat!("PERIGEE_", "SOAK\"");
+    let wait = concat!("how_long", "(");
+    let long = sources().into_iter().filter(|(_, text)| text.contains(word) || text.contains(wait));
+    let missing = long.filter_map(|(name, _)| {
+        let place = name.strip_prefix("crates/").unwrap_or(&name).to_owned();
+        (!soak.contains(&format!("|{place}|")))
+            .then(|| format!("{name} has a long form that scripts/soak does not run"))
+    });
+    check(missing);
+    let listed = fs::read_to_string(workspace_root().join("fuzz/Cargo.toml")).unwrap();
+    let targets = fs::read_dir(workspace_root().join("fuzz/fuzz_targets")).unwrap().map(Result::unwrap);
+    check(targets.filter_map(|target| {
+        let name = target.path().file_stem().unwrap().to_str().unwrap().to_owned();
+        (!listed.contains(&format!("name = \"{name}\""))).then(|| format!("{name} is not in fuzz/Cargo.toml"))
+    }));
+    let damage = sources()
+        .into_iter()
+        .filter(|(name, text)| name.contains("/tests/it/") && text.contains("    damage(\""));
+    check(damage.filter_map(|(name, _)| {
+        let room =
+            rooms().into_iter().find(|(_, room)| name.starts_with(&format!("crates/{}/", room.name)))?.0;
+        (!soak.contains(&room)).then(|| format!("{name} damages corpora, and {room} is not in scripts/soak"))
+    }));
+}
+
 #[test]
 fn unsafe_code_is_where_it_belongs() {
     let mut complaints = Vec::new();

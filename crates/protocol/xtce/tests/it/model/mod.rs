@@ -147,7 +147,7 @@ fn case(seed: u64, seen: &mut Seen) {
 
 /// The seeds to try: the first are the same everywhere, how far it gets depends on the machine.
 fn seeds(least: u64, short: Duration) -> impl Iterator<Item = u64> {
-    let limit = if std::env::var_os("PERIGEE_SOAK").is_some() { Duration::from_secs(120) } else { short };
+    let limit = perigee_testkit::corpus::how_long(short);
     let begin = Instant::now();
     (0..).take_while(move |seed| *seed < least || begin.elapsed() < limit)
 }
