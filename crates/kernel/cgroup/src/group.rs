@@ -36,7 +36,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Join {
     /// Opened for writing, closed on execution.
-    pub file: OwnedFd,
+    pub file: Arc<OwnedFd>,
     /// The hierarchy, in words.
     pub hierarchy: String,
     /// Without it the process would not be tracked; where false, a limit only does not hold. (Joining `cpu` fails, for
@@ -128,7 +128,11 @@ impl Group {
             if self.killed.load(Ordering::Relaxed) {
                 let path = dir.join("cgroup.procs");
                 let file = open(&path, 0, true).map_err(GroupError::file("open", &path))?;
-                entry.joins.push(Join { file, hierarchy: "version 2".to_owned(), required: true });
+                entry.joins.push(Join {
+                    file: Arc::new(file),
+                    hierarchy: "version 2".to_owned(),
+                    required: true,
+                });
             } else {
                 let file = open(&dir, libc::O_DIRECTORY, false).map_err(GroupError::file("open", &dir))?;
                 entry.clone_into = Some(file);
@@ -140,7 +144,13 @@ impl Group {
             // process is just being made. A new process has one thread.
             let path = self.in_tree(tree).join("tasks");
             match open(&path, 0, true) {
-                Ok(file) => entry.joins.push(Join { file, hierarchy: tree.names.join(","), required }),
+                Ok(file) => {
+                    entry.joins.push(Join {
+                        file: Arc::new(file),
+                        hierarchy: tree.names.join(","),
+                        required,
+                    });
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !required => {}
                 Err(error) => return Err(GroupError::file("open", &path)(error)),
             }

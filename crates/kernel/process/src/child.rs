@@ -2,12 +2,13 @@
 //! system calls on what the parent prepared: no allocation, no lock, no thread-local state, nothing that panics.
 
 use std::ffi::{CString, c_char};
+use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::atomic::Ordering;
 
-use crate::launch::Planned;
+use crate::launch::StepList;
 use crate::raw::call;
-use crate::stack::{MOST_LENIENT, Report};
+use crate::stack::{MOST_LENIENT, Report, Stack};
 use crate::{FilterInstruction, Step};
 
 /// [`Report::at`]: executing the program.
@@ -19,37 +20,63 @@ const DESCRIPTORS: u32 = u32::MAX - 1;
 const CAPABILITIES: u32 = 64;
 
 /// What the parent prepared. It changes nothing of it while the child has not left its memory.
-#[derive(Clone)]
-pub(crate) struct Plan<'a> {
-    pub(crate) programs: &'a [CString],
-    /// Ends in a null.
-    pub(crate) arguments: Vec<*const c_char>,
-    /// Ends in a null.
-    pub(crate) environment: Vec<*const c_char>,
+pub(crate) struct Plan {
+    pub(crate) programs: Vec<CString>,
+    pub(crate) arguments: Texts,
+    pub(crate) environment: Texts,
     /// Where the child writes its own number, NUL-terminated by what is there.
     pub(crate) variables: Vec<*mut u8>,
-    pub(crate) steps: &'a [Planned],
+    pub(crate) steps: StepList,
     pub(crate) descriptors_first: bool,
     pub(crate) moves: Vec<(i32, i32)>,
     /// The table of descriptors is the parent's until the child takes a copy of what is below this.
     pub(crate) own_table_below: Option<i32>,
     /// Descriptors below this stay open.
     pub(crate) kept: usize,
-    pub(crate) report: &'a Report,
+    pub(crate) stack: Stack,
+}
+
+// SAFETY: all that its pointers lead to is its own, in `Texts` and in its stack.
+unsafe impl Send for Plan {}
+
+impl Plan {
+    pub(crate) fn report(&self) -> &Report {
+        self.stack.report()
+    }
+}
+
+/// Texts as execve(2) takes them.
+pub(crate) struct Texts {
+    /// Ends in a null.
+    pointers: Vec<*const c_char>,
+    /// What the pointers lead to.
+    _texts: Vec<CString>,
+}
+
+impl Texts {
+    /// These, and behind them others that live as long as the plan does.
+    pub(crate) fn new(texts: Vec<CString>, more: impl IntoIterator<Item = *const c_char>) -> Texts {
+        let own = texts.iter().map(|text| text.as_ptr());
+        Texts { pointers: own.chain(more).chain([ptr::null()]).collect(), _texts: texts }
+    }
+
+    fn address(&self) -> usize {
+        self.pointers.as_ptr() as usize
+    }
 }
 
 /// Does everything, and becomes the program or ends.
 ///
 /// # Safety
 /// Only in a process that is made for it: it ends that.
-pub(crate) unsafe extern "C" fn begin(plan: *const Plan<'_>) -> ! {
+pub(crate) unsafe extern "C" fn begin(plan: *const Plan) -> ! {
     // SAFETY: the parent keeps the plan until this process has left its memory.
     let plan = unsafe { &*plan };
     let errno = match run(plan) {
         Ok(never) => match never {},
         Err(errno) => errno,
     };
-    plan.report.errno.store(errno, Ordering::Release);
+    plan.report().errno.store(errno, Ordering::Release);
     loop {
         // SAFETY: ends this process, and touches nothing.
         let _ = unsafe { call(libc::SYS_exit_group, [255, 0, 0, 0, 0, 0]) };
@@ -58,15 +85,15 @@ pub(crate) unsafe extern "C" fn begin(plan: *const Plan<'_>) -> ! {
 
 enum Never {}
 
-fn run(plan: &Plan<'_>) -> Result<Never, i32> {
-    let report = plan.report;
+fn run(plan: &Plan) -> Result<Never, i32> {
+    let report = plan.report();
     write_pid(plan)?;
     let mut blocked = true;
     if plan.descriptors_first {
         report.at.store(DESCRIPTORS, Ordering::Release);
         place_descriptors(plan)?;
     }
-    for (index, planned) in (0u32..).zip(plan.steps) {
+    for (index, planned) in (0u32..).zip(plan.steps.0.iter()) {
         report.at.store(index, Ordering::Release);
         // A filter need not allow what is done here: behind it come only other filters and the program.
         if blocked && matches!(planned.step, Step::Filter(_)) {
@@ -91,15 +118,9 @@ fn run(plan: &Plan<'_>) -> Result<Never, i32> {
         unblock_signals()?;
     }
     let mut error = libc::ENOENT;
-    for program in plan.programs {
-        let arguments = [
-            program.as_ptr() as usize,
-            plan.arguments.as_ptr() as usize,
-            plan.environment.as_ptr() as usize,
-            0,
-            0,
-            0,
-        ];
+    for program in &plan.programs {
+        let arguments =
+            [program.as_ptr() as usize, plan.arguments.address(), plan.environment.address(), 0, 0, 0];
         // SAFETY: a path and two lists which end in a null, all of strings which end in a NUL.
         let Err(errno) = (unsafe { call(libc::SYS_execve, arguments) }) else { continue };
         // One that is there and may not be executed says more than one that is not there.
@@ -147,11 +168,13 @@ fn or_there(result: Result<(), i32>) -> Result<(), i32> {
     result.or_else(|errno| if errno == libc::EEXIST { Ok(()) } else { Err(errno) })
 }
 
-fn take(step: &Step, plan: &Plan<'_>) -> Result<(), i32> {
+fn take(step: &Step, plan: &Plan) -> Result<(), i32> {
     match step {
         Step::Session => numbers(libc::SYS_setsid, []),
         Step::Signals { ignore_pipe } => reset_signals(*ignore_pipe),
-        Step::JoinGroup(fd) => numbers(libc::SYS_write, [*fd as usize, b"0".as_ptr() as usize, 1]),
+        Step::JoinGroup(file) => {
+            numbers(libc::SYS_write, [file.as_raw_fd() as usize, b"0".as_ptr() as usize, 1])
+        }
         Step::Descriptors => place_descriptors(plan),
         Step::Terminal { steal } => {
             numbers(libc::SYS_ioctl, [0, libc::TIOCSCTTY as usize, usize::from(*steal)])
@@ -233,7 +256,7 @@ fn take(step: &Step, plan: &Plan<'_>) -> Result<(), i32> {
         Step::NoNewPrivileges => prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0),
         Step::Filter(filter) => set_filter(filter),
         Step::Unshare(flags) => numbers(libc::SYS_unshare, [*flags as usize]),
-        Step::Enter { fd, kind } => numbers(libc::SYS_setns, [*fd as usize, *kind as usize]),
+        Step::Enter { file, kind } => numbers(libc::SYS_setns, [file.as_raw_fd() as usize, *kind as usize]),
         Step::Loopback => loopback(),
         Step::HostName(name) => numbers(libc::SYS_sethostname, [at(name), name.as_bytes().len()]),
         Step::Mount { source, target, kind, flags, data } => {
@@ -284,7 +307,7 @@ fn empty_file(path: usize) -> Result<(), i32> {
     or_there(numbers(libc::SYS_mknodat, [HERE, path, mode, 0]))
 }
 
-fn place_descriptors(plan: &Plan<'_>) -> Result<(), i32> {
+fn place_descriptors(plan: &Plan) -> Result<(), i32> {
     if let Some(below) = plan.own_table_below {
         let unshare = libc::CLOSE_RANGE_UNSHARE as usize;
         match numbers(libc::SYS_close_range, [below as usize, u32::MAX as usize, unshare]) {
@@ -388,7 +411,7 @@ fn loopback() -> Result<(), i32> {
     result
 }
 
-fn write_pid(plan: &Plan<'_>) -> Result<(), i32> {
+fn write_pid(plan: &Plan) -> Result<(), i32> {
     if plan.variables.is_empty() {
         return Ok(());
     }

@@ -2,12 +2,13 @@
 
 use std::ffi::CString;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
 
 use crate::Step;
-use crate::make;
+use crate::make::{self, Making};
 use crate::stack::{MOST_PID_VARIABLES, PID_VARIABLE};
 
 /// A step of the list.
@@ -16,6 +17,17 @@ pub(crate) struct Planned {
     pub(crate) step: Step,
     /// Its failure is told, and the next step taken.
     pub(crate) lenient: bool,
+}
+
+/// The steps that a process takes, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct StepList(pub(crate) Arc<Vec<Planned>>);
+
+impl StepList {
+    /// The step at a place.
+    pub fn get(&self, place: usize) -> Option<&Step> {
+        self.0.get(place).map(|planned| &planned.step)
+    }
 }
 
 /// A process to be made. It may be made any number of times, from several threads too.
@@ -27,7 +39,7 @@ pub struct Launch<'a> {
     pub(crate) pid_variables: Vec<CString>,
     pub(crate) descriptors: Vec<BorrowedFd<'a>>,
     pub(crate) group: Option<BorrowedFd<'a>>,
-    pub(crate) steps: Vec<Planned>,
+    pub(crate) steps: StepList,
     pub(crate) own_memory: bool,
     pub(crate) patience: Duration,
 }
@@ -99,7 +111,7 @@ impl<'a> Launch<'a> {
             pid_variables: Vec::new(),
             descriptors: Vec::new(),
             group: None,
-            steps: Vec::new(),
+            steps: StepList::default(),
             own_memory: false,
             patience: Duration::from_secs(10),
         }
@@ -145,24 +157,22 @@ impl<'a> Launch<'a> {
 
     /// The next step.
     pub fn step(&mut self, step: Step) -> &mut Self {
-        self.steps.push(Planned { step, lenient: false });
-        self
+        self.plan(Planned { step, lenient: false })
     }
 
     /// The next step, whose failure is told, and no reason not to go on.
     pub fn lenient(&mut self, step: Step) -> &mut Self {
-        self.steps.push(Planned { step, lenient: true });
+        self.plan(Planned { step, lenient: true })
+    }
+
+    fn plan(&mut self, planned: Planned) -> &mut Self {
+        Arc::make_mut(&mut self.steps.0).push(planned);
         self
     }
 
-    /// How many steps there are so far; the next one has this place.
-    pub fn steps(&self) -> usize {
-        self.steps.len()
-    }
-
-    /// The step at a place.
-    pub fn step_at(&self, place: usize) -> Option<&Step> {
-        self.steps.get(place).map(|planned| &planned.step)
+    /// The steps so far.
+    pub fn steps(&self) -> StepList {
+        self.steps.clone()
     }
 
     /// Gives the child a copy of the memory instead of sharing it, as fork(2) does; slower the larger the parent is.
@@ -179,11 +189,19 @@ impl<'a> Launch<'a> {
         self
     }
 
+    /// Begins to make the process, and returns while it takes its steps.
+    ///
+    /// # Errors
+    /// It could not be made at all.
+    pub fn begin(self) -> Result<Making, SpawnError> {
+        make::begin(self)
+    }
+
     /// Makes the process, and returns when it has become its program or failed to.
     ///
     /// # Errors
     /// Which step failed, and why. Nothing is left of the process then.
     pub fn spawn(&self) -> Result<Spawned, SpawnError> {
-        make::spawn(self)
+        self.clone().begin()?.finish()
     }
 }

@@ -4,7 +4,7 @@
 //! that it takes before it becomes the program. All is prepared by the parent. The child shares the parent's
 //! memory until it executes the program, so that nothing is copied however large the parent is; it carries out
 //! system calls and nothing else: it allocates nothing, takes no lock, and touches no state of the C library.
-//! What fails there is known to the parent at once, with the step that failed.
+//! The parent may do other work meanwhile ([`Making`]); what fails there is known to it, with the step that failed.
 //!
 //! [`wait`] reaps, [`pidfd`] signals without the danger that a number was given to another process in the meantime,
 //! [`signals`] and nix's epoll, signalfd and timerfd are what an event loop of one thread needs, and [`watchdog`] sees
@@ -31,7 +31,8 @@ pub mod this;
 pub mod wait;
 pub mod watchdog;
 
-pub use launch::{At, Launch, SpawnError, Spawned};
+pub use launch::{At, Launch, SpawnError, Spawned, StepList};
+pub use make::Making;
 pub use nix::errno::Errno;
 pub use nix::sys::{epoll, signalfd, timerfd};
 pub use step::{FilterInstruction, Step};

@@ -4,7 +4,7 @@
 //! It is not `CLONE_VFORK`, which would hold the parent until the program begins, however long a step hangs; the
 //! kernel is asked to clear a word and wake its waiters when the child leaves the memory, by `CLONE_CHILD_CLEARTID`.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::Ordering;
@@ -14,8 +14,8 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::child::{self, EXEC, Plan};
-use crate::launch::{At, Launch, SpawnError, Spawned};
+use crate::child::{self, EXEC, Plan, Texts};
+use crate::launch::{At, Launch, SpawnError, Spawned, StepList};
 use crate::pad::Placed;
 use crate::stack::{PID_VARIABLE, Stack};
 use crate::{Step, pad, pidfd, raw, wait};
@@ -26,66 +26,141 @@ const CLONE_INTO_CGROUP: u64 = 1 << 33;
 /// After a SIGKILL it is waited so long for the child to be gone.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-pub(crate) fn spawn(launch: &Launch<'_>) -> Result<Spawned, SpawnError> {
+/// A process that takes its steps: it may not have become its program yet. Other work can be done meanwhile.
+pub struct Making {
+    /// None once it is over.
+    going: Option<Going>,
+    pid: i32,
+    steps: StepList,
+    deadline: Instant,
+}
+
+struct Going {
+    child: Child,
+    plan: Box<Plan>,
+    placed: Option<Placed>,
+}
+
+pub(crate) fn begin(launch: Launch<'_>) -> Result<Making, SpawnError> {
     let failed = |errno| SpawnError::Failed { at: At::Clone, errno };
     let mut stack = Stack::take().map_err(failed)?;
-    let mut environment: Vec<*const c_char> = launch.environment.iter().map(|line| line.as_ptr()).collect();
-    let mut variables = Vec::with_capacity(launch.pid_variables.len());
-    for (index, name) in launch.pid_variables.iter().enumerate() {
-        let place = stack.variable(index);
-        environment.push(place.cast::<c_char>());
-        variables.push(write_name(name, place));
-    }
-    environment.push(ptr::null());
-    let arguments = launch.arguments.iter().map(|argument: &CString| argument.as_ptr());
-    let copies = launch.own_memory || launch.steps.iter().any(|planned| planned.step.needs_own_memory());
+    let places = (0..).zip(&launch.pid_variables).map(|(index, name)| (stack.variable(index), name));
+    let (places, variables): (Vec<_>, Vec<_>) =
+        places.map(|(place, name)| (place.cast::<c_char>().cast_const(), write_name(name, place))).unzip();
+    let copies = launch.own_memory || launch.steps.0.iter().any(|planned| planned.step.needs_own_memory());
     let placed = if copies { None } else { pad::place(&launch.descriptors) };
     let (moves, above) = match &placed {
-        Some(placed) => moves(&placed.descriptors()),
-        None => moves(&launch.descriptors),
+        Some(placed) => moves(placed.numbers()),
+        None => moves(&launch.descriptors.iter().map(AsRawFd::as_raw_fd).collect::<Vec<_>>()),
     };
-    let plan = Plan {
-        programs: &launch.programs,
-        arguments: arguments.chain([ptr::null()]).collect(),
-        environment,
+    let steps = launch.steps;
+    let mut plan = Box::new(Plan {
+        programs: launch.programs,
+        arguments: Texts::new(launch.arguments, []),
+        environment: Texts::new(launch.environment, places),
         variables,
-        steps: &launch.steps,
-        descriptors_first: !launch.steps.iter().any(|planned| matches!(planned.step, Step::Descriptors)),
+        descriptors_first: !steps.0.iter().any(|planned| matches!(planned.step, Step::Descriptors)),
+        steps: steps.clone(),
         moves,
         own_table_below: placed.as_ref().map(Placed::above),
         kept: launch.descriptors.len(),
-        report: stack.report(),
-    };
+        stack,
+    });
     let made = with_signals_blocked(|| {
-        let made = if copies { Err(Errno::ENOSYS) } else { sharing(&plan, &stack, launch.group) };
+        let made = if copies { Err(Errno::ENOSYS) } else { sharing(&plan, launch.group) };
         match made {
             // A sandbox that does not know clone3(2) answers so, too.
             Err(Errno::ENOSYS | Errno::EPERM) => {
-                let plan = Plan { own_table_below: None, ..plan.clone() };
+                plan.own_table_below = None;
                 copying(&plan, launch.group, above)
             }
             made => made,
         }
     });
-    let result = match made {
-        Err(errno) => Err(failed(errno)),
+    match made {
         Ok(child) => {
-            let hung = !child.wait(&plan, launch.patience);
-            if hung {
-                let _ = pidfd::signal(child.pidfd.as_fd(), libc::SIGKILL);
-                if !child.wait(&plan, LAST_WAIT) {
-                    // It hangs in a system call, and dies when that ends. Until then the stack is in use.
-                    let at = plan.at();
-                    std::mem::forget((stack, placed));
-                    return Err(SpawnError::Hung { at });
-                }
-            }
-            child.outcome(&plan, hung)
+            let (pid, deadline) = (child.pid, Instant::now() + launch.patience);
+            Ok(Making { going: Some(Going { child, plan, placed }), pid, steps, deadline })
         }
-    };
-    drop(plan);
-    stack.give_back();
-    result
+        Err(errno) => {
+            plan.stack.give_back();
+            Err(failed(errno))
+        }
+    }
+}
+
+impl Making {
+    /// Its number.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// The steps that it takes.
+    pub fn steps(&self) -> StepList {
+        self.steps.clone()
+    }
+
+    /// Whether it has become its program or failed to, so that [`Making::finish`] waits for nothing.
+    pub fn is_over(&self) -> bool {
+        self.wait(Duration::ZERO)
+    }
+
+    /// Whether it took longer than [`Launch::patience`].
+    pub fn is_overdue(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// Waits so long at most; whether it is over.
+    pub fn wait(&self, most: Duration) -> bool {
+        self.going.as_ref().is_none_or(|going| going.child.wait(&going.plan, most))
+    }
+
+    /// Waits until it is over, and says what became of it.
+    ///
+    /// # Errors
+    /// Which step failed, and why. Nothing is left of the process then.
+    pub fn finish(mut self) -> Result<Spawned, SpawnError> {
+        self.going
+            .take()
+            .map_or(Err(SpawnError::Killed { at: At::Clone }), |going| going.finish(self.deadline))
+    }
+}
+
+impl Drop for Making {
+    /// The child may still be at work in this memory.
+    fn drop(&mut self) {
+        if let Some(going) = self.going.take() {
+            let _ = going.finish(self.deadline);
+        }
+    }
+}
+
+impl std::fmt::Debug for Making {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Making")
+            .field("pid", &self.pid)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Going {
+    fn finish(self, deadline: Instant) -> Result<Spawned, SpawnError> {
+        let Going { child, plan, placed } = self;
+        let hung = !child.wait(&plan, deadline.saturating_duration_since(Instant::now()));
+        if hung {
+            let _ = pidfd::signal(child.pidfd.as_fd(), libc::SIGKILL);
+            if !child.wait(&plan, LAST_WAIT) {
+                // It hangs in a system call, and dies when that ends. Until then the plan is in use.
+                let at = plan.at();
+                std::mem::forget((plan, placed));
+                return Err(SpawnError::Hung { at });
+            }
+        }
+        let result = child.outcome(&plan, hung);
+        plan.stack.give_back();
+        result
+    }
 }
 
 /// A child which may not have begun its program yet.
@@ -98,7 +173,7 @@ struct Child {
 
 impl Child {
     /// Waits until it has become its program or ended; whether it has.
-    fn wait(&self, plan: &Plan<'_>, patience: Duration) -> bool {
+    fn wait(&self, plan: &Plan, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -110,21 +185,21 @@ impl Child {
                     }
                 }
                 None => {
-                    if plan.report.alive.load(Ordering::Acquire) == 0 {
+                    if plan.report().alive.load(Ordering::Acquire) == 0 {
                         return true;
                     }
                     let limit = libc::timespec {
                         tv_sec: left.as_secs() as libc::time_t,
                         tv_nsec: libc::c_long::from(left.subsec_nanos() as i32),
                     };
-                    let word = plan.report.alive.as_ptr();
+                    let word = plan.report().alive.as_ptr();
                     // SAFETY: the word and the time live longer than the call. The kernel wakes waiters of other
                     // processes too, so the futex is not a private one.
                     let _ = unsafe {
                         let limit = &raw const limit as usize;
                         raw::call(libc::SYS_futex, [word as usize, libc::FUTEX_WAIT as usize, 1, limit, 0, 0])
                     };
-                    if plan.report.alive.load(Ordering::Acquire) == 0 {
+                    if plan.report().alive.load(Ordering::Acquire) == 0 {
                         return true;
                     }
                 }
@@ -136,8 +211,8 @@ impl Child {
     }
 
     /// What became of it.
-    fn outcome(self, plan: &Plan<'_>, hung: bool) -> Result<Spawned, SpawnError> {
-        let (at, errno) = (plan.at(), plan.report.errno.load(Ordering::Acquire));
+    fn outcome(self, plan: &Plan, hung: bool) -> Result<Spawned, SpawnError> {
+        let (at, errno) = (plan.at(), plan.report().errno.load(Ordering::Acquire));
         let error = match errno {
             _ if hung => SpawnError::Hung { at },
             0 if at == At::Exec => {
@@ -155,10 +230,10 @@ impl Child {
 
 /// With the parent's memory, on a stack of its own.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-fn sharing(plan: &Plan<'_>, stack: &Stack, group: Option<BorrowedFd<'_>>) -> Result<Child, Errno> {
-    let (low, length) = stack.range();
+fn sharing(plan: &Plan, group: Option<BorrowedFd<'_>>) -> Result<Child, Errno> {
+    let (low, length) = plan.stack.range();
     let mut pidfd: libc::c_int = -1;
-    let alive = plan.report.alive.as_ptr();
+    let alive = plan.report().alive.as_ptr();
     // What the child does to its descriptors it does to a table of its own, see `child::place_descriptors`.
     let files = if plan.own_table_below.is_some() { libc::CLONE_FILES } else { 0 };
     let flags = libc::CLONE_VM | libc::CLONE_PIDFD | libc::CLONE_CHILD_CLEARTID | files;
@@ -169,7 +244,7 @@ fn sharing(plan: &Plan<'_>, stack: &Stack, group: Option<BorrowedFd<'_>>) -> Res
         ..clone_arguments(flags, &mut pidfd, group)
     };
     // SAFETY: the arguments live until the call returns in the parent; the child goes on on a stack that is in
-    // nobody else's use, with a plan that lives until it has left this memory (`spawn` waits for that).
+    // nobody else's use, with a plan that lives until it has left this memory (`Making` sees to that).
     let result = unsafe { clone_to(&arguments, plan, child::begin) };
     let pid = raw::checked(result).map_err(Errno::from_raw)? as i32;
     // SAFETY: the kernel has put a new descriptor there, which nobody else knows of.
@@ -178,7 +253,7 @@ fn sharing(plan: &Plan<'_>, stack: &Stack, group: Option<BorrowedFd<'_>>) -> Res
 
 /// On other processors there is always a copy.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn sharing(_: &Plan<'_>, _: &Stack, _: Option<BorrowedFd<'_>>) -> Result<Child, Errno> {
+fn sharing(_: &Plan, _: Option<BorrowedFd<'_>>) -> Result<Child, Errno> {
     Err(Errno::ENOSYS)
 }
 
@@ -189,8 +264,8 @@ fn sharing(_: &Plan<'_>, _: &Stack, _: Option<BorrowedFd<'_>>) -> Result<Child, 
 #[cfg(target_arch = "x86_64")]
 unsafe fn clone_to(
     arguments: &libc::clone_args,
-    plan: &Plan<'_>,
-    begin: unsafe extern "C" fn(*const Plan<'_>) -> !,
+    plan: &Plan,
+    begin: unsafe extern "C" fn(*const Plan) -> !,
 ) -> isize {
     let result: isize;
     // SAFETY: the parent goes on behind the label with rax, rcx and r11 changed; the child, which has another
@@ -223,8 +298,8 @@ unsafe fn clone_to(
 #[cfg(target_arch = "aarch64")]
 unsafe fn clone_to(
     arguments: &libc::clone_args,
-    plan: &Plan<'_>,
-    begin: unsafe extern "C" fn(*const Plan<'_>) -> !,
+    plan: &Plan,
+    begin: unsafe extern "C" fn(*const Plan) -> !,
 ) -> isize {
     let result: isize;
     // SAFETY: the parent goes on behind the label with x0 changed; the child, which has another stack, calls
@@ -272,7 +347,7 @@ fn clone_arguments(
 }
 
 /// With a copy of the parent's memory.
-fn copying(plan: &Plan<'_>, group: Option<BorrowedFd<'_>>, above: i32) -> Result<Child, Errno> {
+fn copying(plan: &Plan, group: Option<BorrowedFd<'_>>, above: i32) -> Result<Child, Errno> {
     let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
     // Out of the way of the descriptors that the child puts in their places.
     let write = fcntl(&write, FcntlArg::F_DUPFD_CLOEXEC(above))?;
@@ -324,7 +399,7 @@ fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
 /// Writes `NAME=` into the place, and says where the number goes.
 fn write_name(name: &CStr, place: *mut [u8; PID_VARIABLE]) -> *mut u8 {
     let name = name.to_bytes();
-    // SAFETY: the place is in the stack's mapping, which `spawn` has for itself until the child exists. The name
+    // SAFETY: the place is in the stack's mapping, which `begin` has for itself until the child exists. The name
     // leaves room for number and NUL, as `Launch::pid_variable` asserts.
     unsafe {
         (*place).fill(0);
@@ -336,13 +411,11 @@ fn write_name(name: &CStr, place: *mut [u8; PID_VARIABLE]) -> *mut u8 {
 
 /// The calls of dup3(2) which put every descriptor in its place, and the least number that they leave alone. Those
 /// that stand where another is to come are moved away first.
-fn moves(descriptors: &[BorrowedFd<'_>]) -> (Vec<(i32, i32)>, i32) {
+fn moves(descriptors: &[i32]) -> (Vec<(i32, i32)>, i32) {
     let count = descriptors.len() as i32;
-    let highest = descriptors.iter().map(|descriptor| descriptor.as_raw_fd()).max().unwrap_or(0);
-    let above = count.max(highest + 1).max(3);
+    let above = descriptors.iter().map(|from| from + 1).max().unwrap_or(0).max(count).max(3);
     let (mut away, mut into) = (Vec::new(), Vec::new());
-    for (place, descriptor) in (0..).zip(descriptors) {
-        let from = descriptor.as_raw_fd();
+    for (place, from) in (0..).zip(descriptors.iter().copied()) {
         if from < count && from != place {
             away.push((from, above + place));
             into.push((above + place, place));
@@ -354,19 +427,19 @@ fn moves(descriptors: &[BorrowedFd<'_>]) -> (Vec<(i32, i32)>, i32) {
     (away, above + count)
 }
 
-impl Plan<'_> {
+impl Plan {
     /// Where the child is, or was last.
     fn at(&self) -> At {
-        match self.report.at.load(Ordering::Acquire) {
+        match self.report().at.load(Ordering::Acquire) {
             EXEC => At::Exec,
-            index if (index as usize) < self.steps.len() => At::Step(index as usize),
+            index if (index as usize) < self.steps.0.len() => At::Step(index as usize),
             _ => At::Clone,
         }
     }
 
     fn lenient(&self) -> Vec<(usize, Errno)> {
-        let count = self.report.lenient_count.load(Ordering::Acquire) as usize;
-        let told = self.report.lenient.iter().take(count).map(|told| told.load(Ordering::Acquire));
+        let count = self.report().lenient_count.load(Ordering::Acquire) as usize;
+        let told = self.report().lenient.iter().take(count).map(|told| told.load(Ordering::Acquire));
         told.map(|told| ((told >> 32) as usize, Errno::from_raw(told as u32 as i32))).collect()
     }
 }

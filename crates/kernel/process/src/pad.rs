@@ -3,45 +3,61 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::raw;
 
-/// Descriptors of one child that find a place; one with more takes a copy of the whole table.
-const PLACES: usize = 16;
+/// Descriptors of all children in the making that find a place; a child for whose there is no room takes a copy of the
+/// whole table.
+const PLACES: usize = 64;
 
 /// Places that are reserved when the first process is made, early and so with low numbers.
 #[derive(Debug)]
 struct Pad {
     null: OwnedFd,
     places: Vec<OwnedFd>,
+    /// Which places are in use, a bit for each.
+    used: u64,
 }
 
 /// Descriptors in their places, for as long as it takes to make one process.
+#[derive(Debug)]
 pub(crate) struct Placed {
-    pad: MutexGuard<'static, Pad>,
-    count: usize,
+    /// The numbers of the places in the order of the descriptors.
+    places: Vec<usize>,
+    numbers: Vec<i32>,
+    above: i32,
 }
 
-/// Puts copies of these descriptors into the places. None where there are too many, or the places are taken.
-pub(crate) fn place(descriptors: &[BorrowedFd<'_>]) -> Option<Placed> {
-    static PAD: OnceLock<Option<Mutex<Pad>>> = OnceLock::new();
+static PAD: OnceLock<Option<Mutex<Pad>>> = OnceLock::new();
+
+fn pad() -> Option<MutexGuard<'static, Pad>> {
     let pad = PAD.get_or_init(|| Pad::new().ok().map(Mutex::new)).as_ref()?;
-    if descriptors.len() > PLACES {
+    Some(pad.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Puts copies of these descriptors into places. None where there is no room.
+pub(crate) fn place(descriptors: &[BorrowedFd<'_>]) -> Option<Placed> {
+    let mut pad = pad()?;
+    if (pad.used.count_zeros() as usize) < descriptors.len() {
         return None;
     }
-    // Whoever comes while another thread makes a process does not wait for it.
-    let pad = match pad.try_lock() {
-        Ok(pad) => pad,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return None,
-    };
-    let placed = Placed { pad, count: descriptors.len() };
-    for (descriptor, place) in descriptors.iter().zip(&placed.pad.places) {
-        copy(descriptor.as_fd(), place).ok()?;
+    let above = pad.places.last().map_or(2, AsRawFd::as_raw_fd) + 1;
+    let mut placed = Placed { places: Vec::new(), numbers: Vec::new(), above };
+    for descriptor in descriptors {
+        let free = pad.used.trailing_ones() as usize;
+        let copied = copy(descriptor.as_fd(), &pad.places[free]);
+        pad.used |= 1 << free;
+        placed.places.push(free);
+        placed.numbers.push(pad.places[free].as_raw_fd());
+        if copied.is_err() {
+            // What was placed so far is given back by its drop, which takes the pad itself.
+            drop(pad);
+            return None;
+        }
     }
     Some(placed)
 }
@@ -56,27 +72,31 @@ impl Pad {
             // SAFETY: new, and nobody else's.
             Ok(unsafe { OwnedFd::from_raw_fd(place) })
         });
-        Ok(Pad { places: places.collect::<Result<_, Errno>>()?, null })
+        let mut places = places.collect::<Result<Vec<_>, Errno>>()?;
+        places.sort_by_key(AsRawFd::as_raw_fd);
+        Ok(Pad { places, null, used: 0 })
     }
 }
 
 impl Placed {
     /// The descriptors, by their low numbers.
-    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.pad.places[..self.count].iter().map(AsFd::as_fd).collect()
+    pub(crate) fn numbers(&self) -> &[i32] {
+        &self.numbers
     }
 
     /// Above all places: what a child need not have of the parent's table.
     pub(crate) fn above(&self) -> i32 {
-        self.pad.places.iter().map(AsRawFd::as_raw_fd).max().unwrap_or(2) + 1
+        self.above
     }
 }
 
 impl Drop for Placed {
     /// Nothing is held open by a place that is not in use.
     fn drop(&mut self) {
-        for place in &self.pad.places[..self.count] {
-            let _ = copy(self.pad.null.as_fd(), place);
+        let Some(mut pad) = pad() else { return };
+        for place in &self.places {
+            let _ = copy(pad.null.as_fd(), &pad.places[*place]);
+            pad.used &= !(1 << place);
         }
     }
 }

@@ -10,7 +10,7 @@ const SIZE: usize = 64 << 10;
 /// Below it: a page that nobody may touch, so that an overflow is a fault and no silent damage.
 const GUARD: usize = 64 << 10;
 /// Stacks kept for the next child.
-const MOST_KEPT: usize = 4;
+const MOST_KEPT: usize = 16;
 /// Failures of steps that may fail, which are told.
 pub(crate) const MOST_LENIENT: usize = 32;
 /// Variables whose value is the process's own number.

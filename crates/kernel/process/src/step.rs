@@ -1,7 +1,8 @@
 //! What a new process does before it becomes its program: one system call, or a few that belong together, a step.
 
 use std::ffi::CString;
-use std::os::fd::RawFd;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 /// An instruction of a system call filter, as classic BPF has it: code, jump if true, jump if false, operand.
 pub type FilterInstruction = libc::sock_filter;
@@ -18,7 +19,7 @@ pub enum Step {
         ignore_pipe: bool,
     },
     /// Writes `0`, which is whoever writes, into this open `cgroup.procs` or `tasks`.
-    JoinGroup(RawFd),
+    JoinGroup(Arc<OwnedFd>),
     /// The descriptors of the launch come to their places, and all others close when the program begins. Where the
     /// list has no such step it is the first one. Steps that take a descriptor stand before it.
     Descriptors,
@@ -117,7 +118,7 @@ pub enum Step {
     /// setns(2).
     Enter {
         /// An open namespace.
-        fd: RawFd,
+        file: Arc<OwnedFd>,
         /// `CLONE_NEW…`.
         kind: i32,
     },

@@ -49,6 +49,7 @@ use self::namespaces::Namespaces;
 use self::reader::Reader;
 use self::rights::{Identity, Rights};
 use self::scheduling::Scheduling;
+pub use self::spawn::Making;
 use self::spawn::Steps;
 pub use self::streams::{Input, Output, Ready, Streams};
 

@@ -2,9 +2,11 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
 
-use perigee_process::{At, Errno, Launch, SpawnError, Step};
+use perigee_process::{At, Errno, Launch, SpawnError, Step, StepList};
 use perigee_units::tasks;
 use perigee_units::unit::{Command, Privileges, UnitName};
 
@@ -75,20 +77,67 @@ impl Steps<'_, '_> {
     }
 }
 
-impl Prepared {
-    /// Makes a process which runs a command of the unit.
+/// A process that takes its steps: it may not run its program yet.
+#[derive(Debug)]
+pub struct Making {
+    process: perigee_process::Making,
+    program: String,
+    purposes: Vec<Purpose>,
+    notes: Vec<String>,
+}
+
+impl Making {
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.process.pid() as u32
+    }
+
+    /// Whether it runs its program, has failed to, or took too long: [`Making::finish`] waits for nothing then.
+    pub fn is_over(&self) -> bool {
+        self.process.is_over() || self.process.is_overdue()
+    }
+
+    /// Waits so long at most; whether it is over.
+    pub fn wait(&self, most: Duration) -> bool {
+        self.process.wait(most)
+    }
+
+    /// Waits until it runs its program.
     ///
     /// # Errors
     /// What could not be done. Nothing is left of the process then.
-    pub fn spawn(&self, command: &Command, attach: &Attach<'_>) -> Result<Spawned, ExecError> {
+    pub fn finish(self) -> Result<Spawned, ExecError> {
+        let Making { process, program, purposes, mut notes } = self;
+        let steps = process.steps();
+        let spawned = process.finish().map_err(|error| failed(error, &program, &steps, &purposes))?;
+        for (place, errno) in spawned.lenient {
+            let what = match purposes.get(place) {
+                Some(Purpose::May(what)) => what,
+                Some(Purpose::IfThere(path)) if errno != Errno::ENOENT => path,
+                _ => continue,
+            };
+            if let Some(step) = steps.get(place) {
+                notes.push(format!("{what}: {} failed: {}", step.name(), errno.desc()));
+            }
+        }
+        Ok(Spawned { pid: spawned.pid, pidfd: spawned.pidfd, notes })
+    }
+}
+
+impl Prepared {
+    /// Begins to make a process which runs a command of the unit.
+    ///
+    /// # Errors
+    /// What could not be done. Nothing is left of the process then.
+    pub fn begin(&self, command: &Command, attach: &Attach<'_>) -> Result<Making, ExecError> {
         self.make(command, attach, command.privileges)
     }
 
     /// The same for a command other than `ExecStart=`: `PermissionsStartOnly=` lets it have all rights.
     ///
     /// # Errors
-    /// As [`Prepared::spawn`].
-    pub fn spawn_beside(&self, command: &Command, attach: &Attach<'_>) -> Result<Spawned, ExecError> {
+    /// As [`Prepared::begin`].
+    pub fn begin_beside(&self, command: &Command, attach: &Attach<'_>) -> Result<Making, ExecError> {
         let all = self.settings.rights_at_start_only || self.settings.root_at_start_only;
         self.make(command, attach, if all { Privileges::Full } else { command.privileges })
     }
@@ -98,7 +147,7 @@ impl Prepared {
         command: &Command,
         attach: &Attach<'_>,
         privileges: Privileges,
-    ) -> Result<Spawned, ExecError> {
+    ) -> Result<Making, ExecError> {
         let settings = &*self.settings;
         let mut variables = self.variables.clone();
         variables.extend(attach.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
@@ -160,22 +209,15 @@ impl Prepared {
         self.steps(attach, privileges, &entered, &mut steps)?;
         let Steps { purposes, mut notes, .. } = steps;
         notes.extend(terminal_notes);
-        let spawned = launch.spawn().map_err(|error| failed(error, command, &launch, &purposes))?;
-        for (place, errno) in spawned.lenient {
-            let what = match purposes.get(place) {
-                Some(Purpose::May(what)) => what,
-                Some(Purpose::IfThere(path)) if errno != Errno::ENOENT => path,
-                _ => continue,
-            };
-            if let Some(step) = launch.step_at(place) {
-                notes.push(format!("{what}: {} failed: {}", step.name(), errno.desc()));
-            }
+        let (steps, program) = (launch.steps(), command.program.clone());
+        match launch.begin() {
+            Ok(process) => Ok(Making { process, program, purposes, notes }),
+            Err(error) => Err(failed(error, &program, &steps, &purposes)),
         }
-        Ok(Spawned { pid: spawned.pid, pidfd: spawned.pidfd, notes })
     }
 
     /// `NetworkNamespacePath=` and `IPCNamespacePath=`, open.
-    fn open_namespaces(&self) -> Result<Vec<(File, i32)>, ExecError> {
+    fn open_namespaces(&self) -> Result<Vec<(Arc<OwnedFd>, i32)>, ExecError> {
         let ns = &self.settings.namespaces;
         let paths =
             [(&ns.network_path, NEWNET, "NetworkNamespacePath"), (&ns.ipc_path, NEWIPC, "IPCNamespacePath")];
@@ -183,7 +225,7 @@ impl Prepared {
         for (path, kind, directive) in paths {
             if let Some(path) = path {
                 let wrong = |source| ExecError::Stream { path: path.clone(), directive, source };
-                open.push((File::open(path).map_err(wrong)?, kind));
+                open.push((Arc::new(File::open(path).map_err(wrong)?.into()), kind));
             }
         }
         Ok(open)
@@ -193,7 +235,7 @@ impl Prepared {
         &self,
         attach: &Attach<'_>,
         privileges: Privileges,
-        entered: &[(File, i32)],
+        entered: &[(Arc<OwnedFd>, i32)],
         steps: &mut Steps<'_, '_>,
     ) -> Result<(), ExecError> {
         let settings = &*self.settings;
@@ -202,7 +244,7 @@ impl Prepared {
         let nobody = Identity::default();
         let identity = if keeps_user { &nobody } else { &self.identity };
         for join in attach.group.iter().flat_map(|group| &group.joins) {
-            let step = Step::JoinGroup(join.file.as_raw_fd());
+            let step = Step::JoinGroup(Arc::clone(&join.file));
             match join.required {
                 true => steps.add(219, step),
                 false => steps.try_to(&join.hierarchy, step),
@@ -211,7 +253,7 @@ impl Prepared {
         if !full {
             for (file, kind) in entered {
                 let status = if *kind == NEWNET { 225 } else { 226 };
-                steps.add(status, Step::Enter { fd: file.as_raw_fd(), kind: *kind });
+                steps.add(status, Step::Enter { file: Arc::clone(file), kind: *kind });
             }
         }
         steps.add(220, Step::Session);
@@ -302,7 +344,7 @@ impl Prepared {
 }
 
 /// In words, and with what to do about it.
-fn failed(source: SpawnError, command: &Command, launch: &Launch<'_>, purposes: &[Purpose]) -> ExecError {
+fn failed(source: SpawnError, program: &str, steps: &StepList, purposes: &[Purpose]) -> ExecError {
     let errno = match source {
         SpawnError::Failed { errno, .. } => errno,
         _ => Errno::UnknownErrno,
@@ -315,7 +357,7 @@ fn failed(source: SpawnError, command: &Command, launch: &Launch<'_>, purposes: 
                 Errno::ENOEXEC => "; the file is no program of this machine, or a script without `#!`",
                 _ => "",
             };
-            (format!("execute {}", command.program), hint, 203)
+            (format!("execute {program}"), hint, 203)
         }
         At::Clone => {
             let hint = match errno {
@@ -325,7 +367,7 @@ fn failed(source: SpawnError, command: &Command, launch: &Launch<'_>, purposes: 
             ("make a process".to_owned(), hint, 219)
         }
         At::Step(place) => {
-            let step = launch.step_at(place);
+            let step = steps.get(place);
             let what = match step {
                 Some(Step::Directory(path)) => format!("work in {}", path.to_string_lossy()),
                 Some(Step::Mount { source, target, .. }) if source.as_bytes().starts_with(b"/") => {

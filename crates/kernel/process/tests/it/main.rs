@@ -4,6 +4,7 @@
 
 mod attributes;
 mod failing;
+mod making;
 mod namespaces;
 mod running;
 mod storm;

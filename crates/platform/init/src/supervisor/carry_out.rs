@@ -13,8 +13,13 @@ use perigee_files::condition;
 impl Supervisor {
     /// Carries out everything that is asked for.
     pub(super) fn settle(&mut self) {
-        while let Some(effect) = self.machine.effect() {
-            self.carry_out(effect);
+        loop {
+            while let Some(effect) = self.machine.effect() {
+                self.carry_out(effect);
+            }
+            if !self.look_at_makings() {
+                return;
+            }
         }
     }
 
@@ -27,6 +32,7 @@ impl Supervisor {
             }
             Effect::Stop(unit) => self.stop_unit(unit),
             Effect::Kill(unit) => {
+                self.finish_makings_of(unit);
                 if let Some(service) = self.table.service(unit) {
                     service.life.kill(now());
                 }
@@ -35,6 +41,7 @@ impl Supervisor {
                 self.live(unit);
             }
             Effect::Reload(unit) => {
+                self.finish_makings_of(unit);
                 if let Some(service) = self.table.service(unit) {
                     service.life.reload(now());
                     self.live(unit);
@@ -147,6 +154,7 @@ impl Supervisor {
     }
 
     fn stop_unit(&mut self, unit: UnitId) {
+        self.finish_makings_of(unit);
         let restarts = matches!(self.machine.job(unit), Some((_, Verb::Restart)));
         if let Some(service) = self.table.service(unit) {
             service.life.stop(restarts, now());
@@ -173,7 +181,6 @@ impl Supervisor {
             match action {
                 Action::Spawn(role, exec, place) => {
                     self.spawn(unit, role, exec, place);
-                    self.remember(unit);
                 }
                 Action::Signal(role, signal) => self.signal(unit, role, signal),
                 Action::SignalRest(signal) => self.signal_rest(unit, signal),

@@ -210,6 +210,8 @@ impl Supervisor {
     /// has changed.
     pub(super) fn reexecute(&mut self) {
         self.reexec = false;
+        // Their steps are taken in this copy's memory.
+        self.finish_all_makings();
         self.connections.flush();
         let Err(error) = self.hand_over();
         self.watchdog.resume();

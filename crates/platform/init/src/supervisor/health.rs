@@ -19,6 +19,7 @@ use super::service::{ServiceWork, told};
 use super::{Source, Supervisor, now, wall};
 use crate::control::HealthStatus;
 use crate::health::{Answer, Asking};
+use perigee_exec::Making;
 
 /// A question that is not answered.
 #[derive(Debug)]
@@ -114,7 +115,8 @@ impl Supervisor {
         }
         let asked = match &check.probe {
             Probe::Exec(command) => {
-                self.try_spawn(unit, None, command, None).map_err(|error| told(&error)).map(|made| {
+                let made = self.begin(unit, None, command, None).and_then(Making::finish);
+                made.map_err(|error| told(&error)).map(|made| {
                     let pid = made.pid as u32;
                     self.processes.add(pid, unit);
                     Open::Process(number, pid)

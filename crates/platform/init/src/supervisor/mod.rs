@@ -21,6 +21,7 @@ mod isolating;
 mod leavings;
 mod legacy;
 mod logging;
+mod making;
 mod mounts;
 mod node;
 mod notify;
@@ -36,7 +37,7 @@ mod table;
 mod triggers;
 mod watching;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -65,6 +66,7 @@ use groups::Slices;
 use handover::Left;
 use leavings::Account;
 use logging::Log;
+use making::InTheMaking;
 use node::Node;
 use notify::NotifySocket;
 use processes::Processes;
@@ -176,6 +178,7 @@ pub struct Supervisor {
     machine: Machine,
     table: Table,
     processes: Processes,
+    makings: VecDeque<InTheMaking>,
     groups: Hierarchy,
     watcher: Option<Watcher>,
     watches: BTreeMap<Watch, UnitId>,
@@ -283,6 +286,7 @@ impl Supervisor {
             machine: Machine::new(Vec::new()),
             table: Table::default(),
             processes: Processes::default(),
+            makings: VecDeque::new(),
             watches: BTreeMap::new(),
             slices: Slices::read(),
             emptying: BTreeSet::new(),
@@ -347,8 +351,13 @@ impl Supervisor {
             if self.reexec {
                 self.reexecute();
             }
+            if self.await_makings() {
+                continue;
+            }
             let mut events = [EpollEvent::empty(); 256];
             let count = self.epoll.wait(&mut events, self.patience()).unwrap_or(0);
+            // What a process says it says after it has become its program.
+            self.look_at_makings();
             for event in &events[..count] {
                 if let Some(source) = Source::of(event.data()) {
                     self.take_in(source, event.events());
@@ -403,6 +412,10 @@ impl Supervisor {
             self.machine.tick(at);
         }
         for unit in self.table.lives_due(at) {
+            // It has a time-out of its own.
+            if self.is_in_the_making(unit) {
+                continue;
+            }
             if let Some(service) = self.table.service(unit) {
                 service.life.tick(at);
             }
@@ -437,6 +450,7 @@ impl Supervisor {
             self.table.timeout(),
             self.log.timeout(),
             self.nodes_timeout(),
+            self.makings_timeout(),
             self.idle.values().min().copied(),
             polls.then(|| at + POLL),
             self.stopping.as_ref().and_then(Stopping::timeout),

@@ -75,6 +75,9 @@ impl Supervisor {
                 return;
             };
             let pid = pid as u32;
+            if !self.finish_making_of(pid) {
+                continue;
+            }
             let Some(unit) = self.processes.remove(pid) else {
                 self.processes.orphans += 1;
                 continue;

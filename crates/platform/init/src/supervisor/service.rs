@@ -1,50 +1,44 @@
-//! Services: their processes are made, signalled and looked for as their lives ask for it.
+//! Services: their processes are signalled and looked for as their lives ask for it.
 
 use std::fs;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 use perigee_cgroup::{Group, Watch};
 use perigee_journal::Priority;
 use perigee_process::wait::Exit;
 use perigee_process::{file, pidfd, this};
 use perigee_units::health::Health;
-use perigee_units::machine::{Event, Outcome, State, UnitId, Verb};
-use perigee_units::service::{Ended, Exec, Life, Phase, Role, Service, Type};
-use perigee_units::unit::{Command, Unit, Value};
+use perigee_units::machine::{Event, Outcome, UnitId, Verb};
+use perigee_units::service::{Life, Phase, Role, Service, Type};
+use perigee_units::unit::Unit;
 use perigee_units::value::Signal;
 
 use super::groups::Wants;
 use super::health::Open;
-use super::table::Work;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
-use perigee_exec::{Attach, Context, ExecError, Input, Prepared, Spawned};
+use perigee_exec::{Context, ExecError, Prepared};
 use perigee_log::StreamSpec;
-use perigee_trigger::socket::set_blocking;
 
 /// Octets of a file with the number of a process that are looked at.
 const LONGEST_PID_FILE: u64 = 64;
-
-/// How long a service of `Type=idle` waits for others at most.
-const IDLE: Duration = Duration::from_secs(5);
 
 /// A service at work.
 #[derive(Debug)]
 pub(super) struct ServiceWork {
     pub(super) life: Life,
-    context: Context,
+    pub(super) context: Context,
     /// What its unit says of the lines of standard output and of standard error.
     pub(super) log: [StreamSpec; 2],
     pub(super) wants: Wants,
-    prepared: Option<Prepared>,
+    pub(super) prepared: Option<Prepared>,
     pub(super) group: Option<Group>,
     pub(super) watch: Option<Watch>,
     /// How often memory was over for its group.
     oom_kills: u64,
     pub(super) main: Option<(u32, OwnedFd)>,
-    control: Option<(u32, OwnedFd)>,
+    pub(super) control: Option<(u32, OwnedFd)>,
     /// Descriptors that the service has given to be kept, with their names.
     pub(super) stored: Vec<(String, OwnedFd)>,
     /// Standard output and standard error of its processes.
@@ -143,160 +137,6 @@ impl Supervisor {
                 self.table.get_mut(unit).note(told(&error));
                 self.machine.event(unit, Event::Ended(Outcome::ExitCode(error.status())), now());
             }
-        }
-    }
-
-    /// Whether a service that is to start when nothing else is to be done has to wait.
-    fn is_to_wait(&mut self, unit: UnitId, exec: Exec) -> bool {
-        let idle =
-            self.table.service_ref(unit).is_some_and(|service| service.life.service().kind == Type::Idle);
-        if !idle || exec != Exec::Start {
-            return false;
-        }
-        let deadline = *self.idle.entry(unit).or_insert_with(|| now() + IDLE);
-        let at_work =
-            |unit: UnitId| !self.machine.state(unit).is_down() && self.machine.state(unit) != State::Active;
-        let busy = self.machine.jobs().any(|(_, other, _)| at_work(other) && !self.idle.contains_key(&other));
-        if busy && now() < deadline {
-            return true;
-        }
-        self.idle.remove(&unit);
-        false
-    }
-
-    /// Starts the services that wait for others, once there are none.
-    pub(super) fn start_idle(&mut self) {
-        for unit in self.idle.keys().copied().collect::<Vec<_>>() {
-            let starts =
-                self.table.service_ref(unit).is_some_and(|service| service.life.phase() == Phase::Start);
-            if !starts {
-                self.idle.remove(&unit);
-            } else if !self.is_to_wait(unit, Exec::Start) {
-                self.make_process(unit, Role::Main, Exec::Start, 0);
-                self.live(unit);
-            }
-        }
-    }
-
-    /// Makes the process of a command.
-    pub(super) fn spawn(&mut self, unit: UnitId, role: Role, exec: Exec, place: usize) {
-        if !self.is_to_wait(unit, exec) {
-            self.make_process(unit, role, exec, place);
-        }
-    }
-
-    fn make_process(&mut self, unit: UnitId, role: Role, exec: Exec, place: usize) {
-        // A service that another copy of the program has started says the rest to the same log.
-        if let Some(service) = self.table.service(unit)
-            && service.output.is_none()
-        {
-            service.output = self.log.streams(&service.log, &service.invocation, self.settings.console);
-        }
-        let tasks = (exec == Exec::Start).then(|| self.open_node(unit)).flatten();
-        if let Some(service) = self.table.service(unit).filter(|service| service.output.is_none()) {
-            service.output = self.log.streams(&service.log, &service.invocation, self.settings.console);
-        }
-        let service = self.table.service_ref(unit).map(|service| service.life.service().clone());
-        // The unit may have been read anew since its list was begun.
-        let command = service.as_ref().and_then(|service| service.commands(exec).get(place));
-        let spawned = match command {
-            Some(command) => self.try_spawn(unit, Some(exec), command, tasks.as_ref().map(AsFd::as_fd)),
-            None => Err(ExecError::Gone),
-        };
-        match spawned {
-            Ok(spawned) => {
-                let pid = spawned.pid as u32;
-                self.processes.add(pid, unit);
-                spawned.notes.into_iter().for_each(|note| self.table.get_mut(unit).note(note));
-                let Some(service) = self.table.service(unit) else { return };
-                let slot = if role == Role::Main { &mut service.main } else { &mut service.control };
-                *slot = Some((pid, spawned.pidfd));
-                service.life.spawned(role, pid, now());
-            }
-            Err(error) => {
-                self.say_of(Some(unit), Priority::ERROR, &told(&error));
-                let status = error.status();
-                self.node_has_ended(unit, Ended::Exit(status), false);
-                self.table.get_mut(unit).note(told(&error));
-                if let Some(service) = self.table.service(unit) {
-                    service.life.not_spawned(role, status, now());
-                }
-            }
-        }
-    }
-
-    /// Makes a process of a command of a list, or of one that asks whether the service does its work.
-    pub(super) fn try_spawn(
-        &mut self,
-        unit: UnitId,
-        exec: Option<Exec>,
-        command: &Command,
-        tasks: Option<BorrowedFd<'_>>,
-    ) -> Result<Spawned, ExecError> {
-        let exec = exec.filter(|exec| *exec == Exec::Start);
-        let sockets = self.sockets_of(unit);
-        // A supervisor that starts no processes has loaded no service.
-        let (Some(notify), Some(null)) = (&self.notify, &self.null) else { return Err(ExecError::Gone) };
-        let (socket, null) = (notify.path().display().to_string(), null.as_fd());
-        let console = std::io::stderr();
-        let console = if self.settings.console { console.as_fd() } else { null };
-        // Only services have commands.
-        let Some(service) = self.table.service_ref(unit) else { return Err(ExecError::Gone) };
-        let [stdout, stderr] = match &service.output {
-            Some(streams) => streams.each_ref().map(AsFd::as_fd),
-            None => [console; 2],
-        };
-        let settings = service.life.service();
-        let mut variables = vec![("INVOCATION_ID", service.invocation.clone())];
-        if settings.notify_access != perigee_units::service::NotifyAccess::None {
-            variables.push(("NOTIFY_SOCKET", socket));
-        }
-        if let Some(interval) = settings.watchdog.filter(|_| exec.is_some()) {
-            variables.push(("WATCHDOG_USEC", interval.as_micros().to_string()));
-        }
-        variables.extend(service.life.main().map(|pid| ("MAINPID", pid.to_string())));
-        let group = service.group.as_ref().and_then(|group| group.entry().ok());
-        let mut listen: Vec<(BorrowedFd<'_>, &str)> = Vec::new();
-        if exec.is_some() {
-            let declared = &self.table.get(unit).unit;
-            let blocking = declared.last("Service", "NonBlocking") != Some(&Value::Bool(true));
-            for socket in &sockets {
-                if let Work::Socket(sockets) = &self.table.get(*socket).work {
-                    sockets.lend(blocking);
-                    listen.extend(sockets.passed());
-                }
-            }
-            if let Some(connection) = &service.connection {
-                set_blocking(connection.as_fd(), blocking);
-                listen.push((connection.as_fd(), "connection"));
-                let (address, port) = connection.remote.clone().unwrap_or_default();
-                variables.extend((!address.is_empty()).then_some(("REMOTE_ADDR", address)));
-                variables.extend(port.map(|port| ("REMOTE_PORT", port.to_string())));
-            }
-            listen.extend(service.stored.iter().map(|(name, fd)| (fd.as_fd(), name.as_str())));
-        }
-        // Where input comes from a socket, it is the connection, or the only socket that there is.
-        let input = (service.context.streams().input == Input::Socket).then(|| listen.first()).flatten();
-        let attach = Attach {
-            stdin: input.map_or(null, |(fd, _)| *fd),
-            stdout,
-            stderr,
-            listen: &listen,
-            tasks,
-            variables: &variables,
-            group: group.as_ref(),
-        };
-        let anew;
-        let prepared = match &service.prepared {
-            Some(prepared) => prepared,
-            None => {
-                anew = service.context.prepare()?;
-                &anew
-            }
-        };
-        match exec {
-            Some(_) => prepared.spawn(command, &attach),
-            None => prepared.spawn_beside(command, &attach),
         }
     }
 

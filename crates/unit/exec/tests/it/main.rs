@@ -59,7 +59,7 @@ pub(crate) fn run_as(
     let (stdin, output) = (null.as_fd(), write.as_fd());
     let attach =
         Attach { stdin, stdout: output, stderr: output, listen: &[], tasks: None, variables, group: None };
-    let spawned = prepared.spawn(command, &attach)?;
+    let spawned = prepared.begin(command, &attach)?.finish()?;
     drop(write);
     let mut printed = String::new();
     read.read_to_string(&mut printed).unwrap();

@@ -120,7 +120,7 @@ fn a_run_is_taken_over() {
             group: None,
         };
         let prepared = context.prepare().unwrap();
-        prepared.spawn(&shell("exec sleep 100", Privileges::Unit), &attach).unwrap()
+        prepared.begin(&shell("exec sleep 100", Privileges::Unit), &attach).unwrap().finish().unwrap()
     };
     let folders = || {
         let entries = std::fs::read_dir("/tmp").unwrap().flatten();
