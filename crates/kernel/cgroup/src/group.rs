@@ -1,12 +1,12 @@
 //! One group: the same path in every hierarchy that it needs.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::detect::{Controller, Tree, below};
@@ -21,6 +21,8 @@ pub struct Group {
     /// It was killed by the kernel's own means. Linux from 6.14 on kills what is cloned into such a group later, at least
     /// up to 6.18: it compares the kills of that group with those of the parent's.
     pub(crate) killed: Arc<AtomicBool>,
+    /// Hierarchies of version 1, a bit for each, in which it is known not to be.
+    absent: Arc<AtomicU64>,
 }
 
 /// How a new process comes into a group.
@@ -46,12 +48,17 @@ pub struct Join {
 
 impl Group {
     pub(crate) fn new(hierarchy: Hierarchy, path: String) -> Group {
-        Group { hierarchy, path, killed: Arc::default() }
+        Group { hierarchy, path, killed: Arc::default(), absent: Arc::default() }
     }
 
     /// Its path below the base.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether all in it was killed at once, so that it is better made anew than used again.
+    pub fn was_killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
     }
 
     /// The folder in which its processes are tracked.
@@ -89,10 +96,11 @@ impl Group {
     /// Processes in it could not be tracked.
     pub fn create(&self, controllers: &[Controller]) -> Result<(), GroupError> {
         let tracker = self.hierarchy.tracker()?;
+        let mut is_new = false;
         if let Some(tree) = self.hierarchy.unified() {
             let names = |one: &Controller| self.hierarchy.tree_of(*one).is_none();
             let wanted: Vec<_> = controllers.iter().copied().filter(names).collect();
-            make_all(tree, &self.path)?;
+            is_new = make_all(tree, &self.path)?;
             ancestors(&self.path).for_each(|above| enable(tree, above, &wanted));
         }
         let mut trees: Vec<&Tree> = Vec::new();
@@ -104,11 +112,19 @@ impl Group {
             let found = self.hierarchy.tree_of(controller).filter(|tree| !trees.contains(tree));
             trees.extend(found);
         }
-        for tree in trees.into_iter().filter(|tree| *tree != tracker) {
+        if !tracker.unified {
+            is_new = make_all(tracker, &self.path)?;
+        }
+        for tree in trees.iter().filter(|tree| **tree != tracker) {
             // A limit that cannot be had is told when it is set.
             let _ = make_all(tree, &self.path);
         }
-        if tracker.unified { Ok(()) } else { make_all(tracker, &self.path) }
+        // One that was there before may be in hierarchies that are not asked for now.
+        let absent = |tree: &Tree| is_new && tree != tracker && !trees.contains(&tree);
+        let legacy = self.hierarchy.legacy().iter().take(u64::BITS as usize);
+        let bits = legacy.enumerate().map(|(index, tree)| u64::from(absent(tree)) << index);
+        self.absent.store(bits.fold(0, |all, bit| all | bit), Ordering::Relaxed);
+        Ok(())
     }
 
     /// How a new process comes into this group, in every hierarchy in which it was made.
@@ -138,7 +154,11 @@ impl Group {
                 entry.clone_into = Some(file);
             }
         }
-        for tree in self.hierarchy.legacy() {
+        let absent = self.absent.load(Ordering::Relaxed);
+        for (index, tree) in (0u32..).zip(self.hierarchy.legacy()) {
+            if absent.checked_shr(index).unwrap_or(0) & 1 == 1 {
+                continue;
+            }
             let required = tree == tracker;
             // A thread that moves itself waits for nobody, while a whole process waits until the kernel is sure that no
             // process is just being made. A new process has one thread.
@@ -214,8 +234,13 @@ impl Group {
         let dir = self.dir();
         if self.hierarchy.tracker()?.unified {
             let path = dir.join("cgroup.events");
-            return match fs::read_to_string(&path) {
-                Ok(text) => Ok(text.lines().any(|line| line == "populated 1")),
+            // Short, and asked for often.
+            let mut text = [0; 128];
+            let read = fs::File::open(&path).and_then(|mut file| file.read(&mut text));
+            return match read {
+                Ok(count) => {
+                    Ok(text[..count].split(|octet| *octet == b'\n').any(|line| line == b"populated 1"))
+                }
                 // The root of the machine has no such file, and is never empty.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(self.path.is_empty()),
                 Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(false),
@@ -242,6 +267,12 @@ impl Group {
             return result;
         }
         for dir in self.dirs() {
+            // Nearly always there is nothing below it.
+            match fs::remove_dir(&dir) {
+                Ok(()) => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(_) => {}
+            }
             let mut dirs = nested(dir)?;
             dirs.reverse();
             for dir in dirs {
@@ -303,8 +334,8 @@ pub(crate) fn enable(tree: &Tree, path: &str, controllers: &[Controller]) {
     }
 }
 
-/// Makes a group in a hierarchy, and those above it, which are nearly always there.
-fn make_all(tree: &Tree, path: &str) -> Result<(), GroupError> {
+/// Makes a group in a hierarchy, and those above it, which are nearly always there; whether it was not there before.
+fn make_all(tree: &Tree, path: &str) -> Result<bool, GroupError> {
     let folder = below(&tree.base_dir(), path);
     let mut made = fs::create_dir(&folder);
     if let Some((above, _)) = path.rsplit_once('/')
@@ -314,12 +345,15 @@ fn make_all(tree: &Tree, path: &str) -> Result<(), GroupError> {
         made = fs::create_dir(&folder);
     }
     match made {
-        Ok(()) if !tree.unified && tree.has("cpuset") => fill_cpuset(&tree.base_dir(), path),
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(GroupError::file("make", &folder)(error)),
+        Ok(()) => {
+            if !tree.unified && tree.has("cpuset") {
+                fill_cpuset(&tree.base_dir(), path);
+            }
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(GroupError::file("make", &folder)(error)),
     }
-    Ok(())
 }
 
 /// A new group of version 1's `cpuset` has no processor and no memory: it takes over those of the one above it.
