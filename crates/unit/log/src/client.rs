@@ -5,10 +5,13 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::{
-    AddressFamily, Shutdown, SockFlag, SockType, setsockopt, shutdown, socketpair, sockopt,
+    AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, send as send_octets, setsockopt, shutdown,
+    socketpair, sockopt,
 };
+use perigee_journal::Id;
 
 use crate::message::{Answer, Event, Held, MOST_HELD, MOST_PACKET, Request, StreamSpec, receive, send};
+use crate::stream::RENEWAL;
 
 /// Requests that wait for a log process that is busy or not there.
 const MOST_WAITING: usize = 4096;
@@ -128,6 +131,20 @@ impl Client {
         self.streams.insert(key, (spec, ours));
         self.pump();
         Ok((key, theirs))
+    }
+
+    /// A stream goes on with another run of its unit; `theirs` is the end that the unit has. Nobody prints to it meanwhile.
+    /// False where there is no room for that to be said: a new stream is needed then.
+    pub fn renew(&mut self, key: u64, theirs: BorrowedFd<'_>, invocation: Id) -> bool {
+        let Some((spec, _)) = self.streams.get_mut(&key) else { return false };
+        // It is said between what the one run has printed and what the other will.
+        let said = format!("{RENEWAL}{invocation}\n");
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let sent = send_octets(theirs.as_raw_fd(), said.as_bytes(), flags);
+        if sent == Ok(said.len()) {
+            spec.invocation = Some(invocation);
+        }
+        sent == Ok(said.len())
     }
 
     /// Lets the log process keep a descriptor of a unit, for a supervisor that comes after this one is killed.

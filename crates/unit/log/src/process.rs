@@ -108,12 +108,18 @@ struct Process {
     epoll: Epoll,
     signals: SignalFd,
     supervisor: Option<OwnedFd>,
+    /// The process at the other end, also when it has gone: what it has said in streams may be read later.
+    supervisor_pid: Option<i32>,
     answers: VecDeque<(Answer, Option<OwnedFd>)>,
     listener: Option<OwnedFd>,
     syslog: Option<OwnedFd>,
     native: Option<OwnedFd>,
     stdout: Option<OwnedFd>,
     streams: BTreeMap<u64, Stream>,
+    /// The supervisor's numbers of streams lead to ours.
+    keys: HashMap<u64, u64>,
+    /// How many streams a unit has.
+    of_unit: HashMap<String, usize>,
     next: u64,
     /// Descriptors of units that are kept for the next supervisor.
     kept: BTreeMap<u64, (String, Held, OwnedFd)>,
@@ -154,12 +160,15 @@ impl Process {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             signals,
             supervisor: None,
+            supervisor_pid: None,
             answers: VecDeque::new(),
             listener: None,
             syslog: None,
             native: None,
             stdout: None,
             streams: BTreeMap::new(),
+            keys: HashMap::new(),
+            of_unit: HashMap::new(),
             next: FIRST_STREAM,
             kept: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -308,12 +317,13 @@ impl Process {
             }
             let Some(limiter) = self.limiters.get_mut(&stream.spec.unit) else { continue };
             let (journal, console) = (&mut self.journal, &mut self.console);
-            let turn = stream.look(&mut self.buffers, now, limiter, |record, to_console| {
-                if to_console {
-                    console.show(&record);
-                }
-                journal.write(record);
-            });
+            let turn =
+                stream.look(&mut self.buffers, now, limiter, self.supervisor_pid, |record, to_console| {
+                    if to_console {
+                        console.show(&record);
+                    }
+                    journal.write(record);
+                });
             if limiter.due().is_some() && !self.held.contains(&stream.spec.unit) {
                 self.held.insert(stream.spec.unit.clone());
             }
@@ -367,10 +377,16 @@ impl Process {
         let Some(stream) = self.streams.remove(&token) else { return };
         let _ = self.epoll.delete(&stream.socket);
         if let Some(key) = stream.key {
+            self.keys.remove(&key);
             self.answer(Answer::Ended { key }, None);
         }
         let unit = stream.spec.unit;
-        if !self.streams.values().any(|other| other.spec.unit == unit) {
+        let left = self.of_unit.get_mut(&unit).map(|count| {
+            *count -= 1;
+            *count
+        });
+        if left.is_none_or(|left| left == 0) {
+            self.of_unit.remove(&unit);
             self.forget(&unit, now);
         }
     }
@@ -504,6 +520,7 @@ impl Process {
 
     fn accept(&mut self, socket: OwnedFd) -> io::Result<()> {
         self.epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, SUPERVISOR))?;
+        self.supervisor_pid = getsockopt(&socket, sockopt::PeerCredentials).ok().map(|peer| peer.pid());
         self.supervisor = Some(socket);
         self.answers.clear();
         Ok(())
@@ -574,7 +591,7 @@ impl Process {
 
     fn add(&mut self, key: u64, spec: crate::StreamSpec, fd: Option<OwnedFd>) -> Result<(), String> {
         let socket = fd.ok_or("no descriptor came with it")?;
-        if self.streams.values().any(|stream| stream.key == Some(key)) {
+        if self.keys.contains_key(&key) {
             // Told again, after Hello.
             return Ok(());
         }
@@ -590,6 +607,8 @@ impl Process {
         self.next += 1;
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
         self.epoll.add(&stream.socket, EpollEvent::new(flags, token))?;
+        *self.of_unit.entry(stream.spec.unit.clone()).or_default() += 1;
+        self.keys.extend(stream.key.map(|key| (key, token)));
         self.streams.insert(token, stream);
         self.lull = Some(Now::read().monotonic + LULL);
         self.enqueue(token, false);

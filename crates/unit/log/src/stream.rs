@@ -20,6 +20,9 @@ const PATIENCE: u64 = 50_000;
 /// buffer with very few of them.
 const MOST_LOOKS: u32 = 16;
 
+/// By this the supervisor says, in a stream, of which run of the unit is what comes from here on.
+pub(super) const RENEWAL: &str = "\0invocation=";
+
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -111,12 +114,14 @@ impl Stream {
         }
     }
 
-    /// Looks at a piece and shows its lines. What was shown stays in the socket until [`Stream::take`].
+    /// Looks at a piece and shows its lines. What was shown stays in the socket until [`Stream::take`]. `supervisor` is
+    /// the process whose word counts on whose lines they are.
     pub(super) fn look(
         &mut self,
         buffers: &mut Buffers,
         now: Now,
         limiter: &mut Limiter,
+        supervisor: Option<i32>,
         mut each: impl FnMut(Record<'_>, bool),
     ) -> Turn {
         debug_assert_eq!(self.seen, 0, "what was shown is taken first");
@@ -142,6 +147,14 @@ impl Stream {
         }
         let other_behind = before == Some(count);
         let piece = &buffers.piece[..count];
+        let of_supervisor =
+            self.key.is_some() && writer.is_some_and(|writer| Some(writer.pid()) == supervisor);
+        if of_supervisor && piece.starts_with(RENEWAL.as_bytes()) {
+            self.show_held(now, limiter, false, &mut each);
+            self.renew(piece);
+            self.seen = count;
+            return Turn::More;
+        }
         if self.splitter.held() > 0 && self.writer != writer {
             // What two processes write does not become one line.
             self.show_held(now, limiter, true, &mut each);
@@ -174,6 +187,13 @@ impl Stream {
         }
         self.seen = end;
         turn
+    }
+
+    /// The supervisor, and nobody else can write as it, has said whose the rest is; the last word counts.
+    fn renew(&mut self, said: &[u8]) {
+        let lines = std::str::from_utf8(said).unwrap_or_default().lines();
+        let last = lines.filter_map(|line| line.strip_prefix(RENEWAL)?.parse().ok()).next_back();
+        self.spec.invocation = last.or(self.spec.invocation);
     }
 
     /// A line without its end is left where it is for a while.

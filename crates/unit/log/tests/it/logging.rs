@@ -138,6 +138,37 @@ fn what_a_unit_prints_is_written_with_who_and_how_urgent() {
     logger.stop();
 }
 
+/// What a run has said before its streams go on with the next one is its own, a line without its end too.
+#[test]
+fn streams_go_on_with_the_next_run() {
+    let mut logger = Logger::start(|_| {});
+    let (keys, ends): (Vec<_>, Vec<_>) = [Source::Stdout, Source::Stderr]
+        .map(|source| {
+            let spec = StreamSpec { invocation: Some(Id(1)), ..StreamSpec::new("a.service", source) };
+            logger.client.stream(spec).expect("a stream")
+        })
+        .into_iter()
+        .unzip();
+    for run in 1..=20u128 {
+        let script =
+            format!("for i in 1 2 3; do echo {run}; echo {run} >&2; done; printf {run}; printf {run} >&2");
+        let [output, error] = [0, 1].map(|end: usize| ends[end].try_clone().expect("another"));
+        let child = Command::new("/bin/sh").args(["-c", &script]).stdout(output).stderr(error).status();
+        assert!(child.expect("a shell").success());
+        for (key, end) in keys.iter().zip(&ends) {
+            assert!(logger.client.renew(*key, end.as_fd(), Id(run + 1)));
+        }
+    }
+    flush(&mut logger.client);
+    let records = logger.records();
+    assert_eq!(records.len(), 20 * 8);
+    for record in &records {
+        assert_eq!(record.invocation.map(|Id(id)| id.to_string()), Some(record.text().into_owned()));
+    }
+    drop(ends);
+    logger.stop();
+}
+
 #[test]
 fn what_a_unit_says_of_its_lines_is_done() {
     let text = "[Service]\nExecStart=/usr/bin/beacon\nSyslogIdentifier=band-%i\nSyslogFacility=local3\n\
