@@ -76,9 +76,13 @@ impl Supervisor {
                 self.remember(change.unit);
                 self.publish(&change);
                 self.act_on_change(&change);
+                self.let_go(change.unit);
                 self.changed(change);
             }
-            Effect::JobDone(id, unit, verb, outcome) => self.job_done(id, unit, verb, outcome),
+            Effect::JobDone(id, unit, verb, outcome) => {
+                self.let_go(unit);
+                self.job_done(id, unit, verb, outcome);
+            }
             Effect::Cycle(units, cut) => {
                 let names: Vec<_> = units.iter().map(|unit| self.machine.name(*unit)).collect();
                 let cut = cut.map_or("the order of the last two", |unit| self.machine.name(unit));

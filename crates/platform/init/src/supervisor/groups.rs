@@ -21,6 +21,8 @@ pub(super) struct Wants {
     unread: Vec<Unmet>,
     /// What is set now.
     set: Option<Arc<Limits>>,
+    /// All of it could be set.
+    whole: bool,
     /// The user to whom the group is handed.
     user: Option<String>,
 }
@@ -40,11 +42,16 @@ impl Wants {
         // Most have none, and share that.
         static NONE: LazyLock<Arc<Limits>> = LazyLock::new(Arc::default);
         let limits = if limits == **NONE { Arc::clone(&NONE) } else { Arc::new(limits) };
-        Wants { slice, limits, unread, set: None, user }
+        Wants { slice, limits, unread, set: None, whole: false, user }
     }
 
     pub(super) fn declared(&mut self, unit: &Unit) {
         *self = Wants { set: self.set.take(), ..Wants::read(unit) };
+    }
+
+    /// Whether the unit may make groups of its own.
+    pub(super) fn is_delegated(&self) -> bool {
+        self.limits.delegate.is_some()
     }
 }
 
@@ -65,7 +72,15 @@ impl Slices {
 impl Supervisor {
     /// The control group of a service, with its limits, and its watch.
     pub(super) fn make_group(&mut self, unit: UnitId, name: &str) -> Option<Group> {
-        let slice = self.table.service_ref(unit)?.wants.slice.clone();
+        let service = self.table.service_ref(unit)?;
+        if service.stays
+            && service.wants.whole
+            && let Some(group) = service.group.clone().filter(Group::exists)
+        {
+            // As the run before has left it.
+            return Some(group);
+        }
+        let slice = service.wants.slice.clone();
         let mut unmet = self.limit_slices(&slice);
         let kept = self.table.service_ref(unit)?.group.clone();
         let made = group_path(&slice, name)
@@ -117,6 +132,7 @@ impl Supervisor {
         let mut unmet = wants.unread.clone();
         unmet.extend(group.establish(&wants.limits, before.as_deref(), &machine)?);
         wants.set = Some(Arc::clone(&wants.limits));
+        wants.whole = unmet.is_empty() && wants.user.is_none();
         if let Some(user) = &wants.user {
             let known = Accounts::read(Path::new("/")).ok().and_then(|accounts| accounts.user(user));
             match known {

@@ -38,6 +38,14 @@ pub(super) struct Log {
     asks_for_room: bool,
 }
 
+/// The way to the log that a unit has as its standard output or standard error.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// The number of the stream.
+    key: u64,
+    pub(super) fd: OwnedFd,
+}
+
 impl Log {
     /// A log that is written by nobody yet; without a configuration it never will.
     pub(super) fn new(config: Option<Config>) -> Log {
@@ -60,16 +68,24 @@ impl Log {
         specs: &[StreamSpec; 2],
         invocation: &str,
         console: bool,
-    ) -> Option<[OwnedFd; 2]> {
+    ) -> Option<[Output; 2]> {
         self.config.as_ref()?;
         let mut open = |spec: &StreamSpec| {
             let mut spec = spec.clone();
             spec.invocation = invocation.parse().ok();
             spec.console |= console;
-            self.client.stream(spec).ok().map(|(_, fd)| fd)
+            self.client.stream(spec).ok().map(|(key, fd)| Output { key, fd })
         };
         let [output, error] = specs;
         Some([open(output)?, open(error)?])
+    }
+
+    /// Those of the run before go on with this one; none where they cannot.
+    pub(super) fn renew(&mut self, outputs: [Output; 2], invocation: &str) -> Option<[Output; 2]> {
+        let invocation = invocation.parse().ok()?;
+        let renewed =
+            outputs.each_ref().map(|output| self.client.renew(output.key, output.fd.as_fd(), invocation));
+        (renewed == [true; 2]).then_some(outputs)
     }
 
     /// The way to the log of a task, which the service gets that carries it out.

@@ -88,15 +88,13 @@ impl Supervisor {
     }
 
     fn make_process(&mut self, unit: UnitId, role: Role, exec: Exec, place: usize) {
-        // A service that another copy of the program has started says the rest to the same log.
-        if let Some(service) = self.table.service(unit)
-            && service.output.is_none()
-        {
-            service.output = self.log.streams(&service.log, &service.invocation, self.settings.console);
-        }
         let tasks = (exec == Exec::Start).then(|| self.open_node(unit)).flatten();
-        if let Some(service) = self.table.service(unit).filter(|service| service.output.is_none()) {
-            service.output = self.log.streams(&service.log, &service.invocation, self.settings.console);
+        if let Some(service) = self.table.service(unit) {
+            service.deserted = false;
+            // A service that another copy of the program has started says the rest to the same log.
+            if service.output.is_none() {
+                service.output = self.log.streams(&service.log, &service.invocation, self.settings.console);
+            }
         }
         let service = self.table.service_ref(unit).map(|service| service.life.service().clone());
         // The unit may have been read anew since its list was begun.
@@ -220,7 +218,7 @@ impl Supervisor {
         // Only services have commands.
         let Some(service) = self.table.service_ref(unit) else { return Err(ExecError::Gone) };
         let [stdout, stderr] = match &service.output {
-            Some(streams) => streams.each_ref().map(AsFd::as_fd),
+            Some(outputs) => outputs.each_ref().map(|output| output.fd.as_fd()),
             None => [console; 2],
         };
         let settings = service.life.service();

@@ -16,6 +16,7 @@ use perigee_units::value::Signal;
 
 use super::groups::Wants;
 use super::health::Open;
+use super::logging::Output;
 use super::triggers::Accepted;
 use super::{Supervisor, now};
 use perigee_exec::{Context, ExecError, Prepared};
@@ -42,7 +43,11 @@ pub(super) struct ServiceWork {
     /// Descriptors that the service has given to be kept, with their names.
     pub(super) stored: Vec<(String, OwnedFd)>,
     /// Standard output and standard error of its processes.
-    pub(super) output: Option<[OwnedFd; 2]>,
+    pub(super) output: Option<[Output; 2]>,
+    /// It starts again by itself: group and output stay for that.
+    pub(super) stays: bool,
+    /// Its group was seen empty, and no process was made since.
+    pub(super) deserted: bool,
     /// What it was started for, by a socket with `Accept=yes`.
     pub(super) connection: Option<Accepted>,
     /// The identity of this run: 32 hexadecimal digits.
@@ -67,6 +72,8 @@ impl ServiceWork {
             control: None,
             stored: Vec::new(),
             output: None,
+            stays: false,
+            deserted: false,
             connection: None,
             invocation: String::new(),
             health: Health::default(),
@@ -124,6 +131,9 @@ impl Supervisor {
         // A group that was there before has counted already.
         service.memory_was_over();
         service.invocation = invocation();
+        service.stays = false;
+        service.output =
+            service.output.take().and_then(|outputs| self.log.renew(outputs, &service.invocation));
         match service.context.prepare() {
             Ok(prepared) => {
                 let notes = prepared.notes.clone();
@@ -159,6 +169,9 @@ impl Supervisor {
 
     /// Signals every process of a service but the two that are known.
     pub(super) fn signal_rest(&mut self, unit: UnitId, signal: Signal) {
+        if !self.has_processes(unit) {
+            return;
+        }
         let Some(service) = self.table.service_ref(unit) else { return };
         let Some(group) = &service.group else { return };
         let spared: Vec<i32> = [service.life.main(), service.life.control()]
@@ -174,10 +187,13 @@ impl Supervisor {
     }
 
     /// Whether processes of a service are left.
-    fn has_processes(&self, unit: UnitId) -> bool {
-        let Some(service) = self.table.service_ref(unit) else { return false };
+    fn has_processes(&mut self, unit: UnitId) -> bool {
+        let Some(service) = self.table.service(unit) else { return false };
         match &service.group {
-            Some(group) => group.is_populated().unwrap_or(false),
+            Some(group) => {
+                service.deserted = service.deserted || !group.is_populated().unwrap_or(false);
+                !service.deserted
+            }
             None => service.life.main().is_some() || service.life.control().is_some(),
         }
     }
@@ -221,7 +237,7 @@ impl Supervisor {
 
     pub(super) fn seek(&mut self) {
         for unit in self.seeking.keys().copied().collect::<Vec<_>>() {
-            let Some(service) = self.table.service_ref(unit) else { continue };
+            let Some(service) = self.table.service(unit) else { continue };
             let settings = service.life.service().clone();
             let found = match &settings.pid_file {
                 Some(path) => match pid_in(path).filter(|pid| self.belongs(*pid, unit)) {
@@ -315,17 +331,40 @@ impl Supervisor {
         self.emptying.remove(&unit);
         self.seeking.remove(&unit);
         self.remove_leavings(unit);
-        let asked =
-            self.machine.job(unit).is_some_and(|(_, verb)| matches!(verb, Verb::Start | Verb::Restart));
-        let comes_back = asked || self.machine.restart_at(unit).is_some();
+        let comes_back = self.comes_back(unit);
+        let comes_back_by_itself = self.machine.restart_at(unit).is_some();
         let Some(service) = self.table.service(unit) else { return };
         (service.main, service.control, service.prepared) = (None, None, None);
-        service.output = None;
         match comes_back {
             true => service.context.clean_for_restart(),
             false => service.context.clean(),
         }
-        self.leave_group(unit);
+        // What is handed to the unit may be full of what it has made there.
+        let usable = |group: &Group| !group.was_killed() && !service.wants.is_delegated();
+        service.stays = comes_back_by_itself && service.group.as_ref().is_some_and(usable);
+        if !service.stays {
+            service.output = None;
+            self.leave_group(unit);
+        }
+    }
+
+    /// A service that was to start again by itself may not do so after all.
+    pub(super) fn let_go(&mut self, unit: UnitId) {
+        let stays = self.table.service_ref(unit).is_some_and(|service| service.stays);
+        if stays
+            && self.machine.state(unit).is_down()
+            && !self.comes_back(unit)
+            && let Some(service) = self.table.service(unit)
+        {
+            (service.stays, service.output) = (false, None);
+            self.leave_group(unit);
+        }
+    }
+
+    /// Whether a service that is down is to start again.
+    fn comes_back(&self, unit: UnitId) -> bool {
+        let asked = |(_, verb)| matches!(verb, Verb::Start | Verb::Restart);
+        self.machine.job(unit).is_some_and(asked) || self.machine.restart_at(unit).is_some()
     }
 }
 

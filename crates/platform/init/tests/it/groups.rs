@@ -8,8 +8,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use perigee_cgroup::{Controller, Hierarchy, Mode};
-use perigee_init::control::{Client, Reply, Request};
+use perigee_init::control::{Client, Reply, Request, UnitStatus};
 use perigee_units::machine::Verb;
 
 use crate::supervised::{FOLDER, Supervised, TEST};
@@ -296,6 +298,40 @@ fn commands_run_in_a_group_that_was_killed() {
         let group = text.lines().filter(|line| line.ends_with("/system.slice/stubborn.service")).count();
         assert!(group >= round, "{text}");
     }
+}
+
+/// What starts again by itself finds its group as it was; what does not come back leaves none behind.
+#[test]
+fn a_group_stays_for_a_restart_and_no_longer() {
+    let units = [(
+        "again.service",
+        "[Service]\nTasksMax=9\nRestart=always\nRestartSec=200ms\nExecStart=/bin/sleep 1000\n",
+    )];
+    let Some(init) = Init::begin("restart", &units) else { return };
+    init.act(Verb::Start, "again.service");
+    let before = init.status("again.service");
+    let base = format!("*/perigee-init-restart-{}/*/again.service", std::process::id());
+    let folders = || {
+        let find =
+            Command::new("find").args(["/sys/fs/cgroup", "-path", &base, "-printf", "%i %p\n"]).output();
+        String::from_utf8(find.unwrap().stdout).unwrap()
+    };
+    let first = folders();
+    assert!(!first.is_empty());
+    let kill = |status: &UnitStatus| kill(Pid::from_raw(status.main_pid.unwrap() as i32), Signal::SIGKILL);
+    kill(&before).unwrap();
+    let after = init.until("it has started again", || {
+        let now = init.status("again.service");
+        (now.main_pid.is_some() && now.main_pid != before.main_pid).then_some(now)
+    });
+    assert_eq!((&after.group, after.tasks), (&before.group, Some(1)), "{after:?}");
+    assert_eq!(folders(), first);
+    // It is stopped while it waits to start again.
+    kill(&after).unwrap();
+    init.until("it waits", || init.status("again.service").main_pid.is_none().then_some(()));
+    assert_eq!(folders(), first);
+    init.act(Verb::Stop, "again.service");
+    assert_eq!(folders(), "");
 }
 
 /// The supervisor is killed at random moments while it starts, stops and restarts: no service is ever there twice, and all
