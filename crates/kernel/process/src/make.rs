@@ -188,6 +188,9 @@ impl Child {
                     if plan.report().alive.load(Ordering::Acquire) == 0 {
                         return true;
                     }
+                    if left.is_zero() {
+                        return false;
+                    }
                     let limit = libc::timespec {
                         tv_sec: left.as_secs() as libc::time_t,
                         tv_nsec: libc::c_long::from(left.subsec_nanos() as i32),
