@@ -41,7 +41,7 @@ pub(crate) enum Verb {
     /// As PID 1, SIGINT and SIGRTMIN+5 reboot, SIGRTMIN+4 powers off. `perigee ctl` talks to it.
     Init(init::Arguments),
     /// Ask the supervisor about units, and tell it what to do with them
-    #[command(subcommand)]
+    #[command(subcommand, disable_help_subcommand = true)]
     Ctl(ctl::Verb),
     /// Set a system up: the files of tmpfiles.d, the accounts of sysusers.d
     #[command(subcommand)]

@@ -15,7 +15,7 @@ use perigee_units::machine;
 
 use crate::ctl::act::{self, WhichSupervisor, Wish};
 use crate::ctl::install::{self, Root};
-use crate::ctl::{lists, manage, properties, show, tree};
+use crate::ctl::{edit, environment, lists, manage, properties, show, tree};
 
 /// Where another folder of run-time files is said, for tests.
 const RUNTIME_VARIABLE: &str = "PERIGEE_RUNTIME";
@@ -25,7 +25,8 @@ const RUNTIME_VARIABLE: &str = "PERIGEE_RUNTIME";
 #[command(name = "systemctl", disable_version_flag = true, args_override_self = true)]
 struct Called {
     /// What to do: start, stop, restart, reload, enable, disable, mask, unmask, preset, status, show, cat, is-active,
-    /// is-enabled, is-failed, list-units, list-unit-files, daemon-reload, poweroff, reboot and others
+    /// is-enabled, is-failed, list-units, list-unit-files, edit, revert, set-property, daemon-reload, poweroff, reboot and
+    /// others
     command: Option<String>,
     /// Units
     names: Vec<String>,
@@ -95,6 +96,12 @@ struct Called {
     /// For all users' supervisors: there are none
     #[arg(long)]
     global: bool,
+    /// The name of a drop-in that is edited
+    #[arg(long, value_name = "NAME", default_value = "override.conf")]
+    drop_in: String,
+    /// Take what is edited from standard input
+    #[arg(long)]
+    stdin: bool,
     /// Who needs a unit, instead of what it needs
     #[arg(long)]
     reverse: bool,
@@ -235,6 +242,9 @@ impl Called {
                 // A file that is enabled is linked; one that has no [Install] is linked all the same.
                 return install::change(&self.install(), None, Installation::enable).map(Some);
             }
+            "edit" | "revert" | "add-wants" | "add-requires" | "help" => {
+                return self.edits(command).map(Some);
+            }
             "cat" => install::Verb::Cat(named()),
             "get-default" => install::Verb::GetDefault(root),
             "set-default" => install::Verb::SetDefault(named()),
@@ -253,6 +263,34 @@ impl Called {
             bail!("systemctl {command}: too few arguments");
         }
         install::run(verb).map(Some)
+    }
+
+    /// What administrators make of units, and what these say of themselves.
+    fn edits(&self, command: &str) -> anyhow::Result<ExitCode> {
+        let needed = if command.starts_with("add-") { 2 } else { 1 };
+        if self.names.len() < needed {
+            bail!("systemctl {command}: too few arguments");
+        }
+        let (units, runtime, quiet) = (self.names.clone(), self.runtime, self.quiet);
+        let (force, root) = (self.force > 0, self.root());
+        match command {
+            "edit" => edit::edit(&edit::Edit {
+                units,
+                full: self.passed_over.full,
+                drop_in: self.drop_in.clone(),
+                runtime,
+                force,
+                stdin: self.stdin,
+                root,
+            }),
+            "revert" => edit::revert(&edit::Revert { units, quiet, root }),
+            "help" => edit::help(&edit::Help { units, root }),
+            _ => {
+                let (by, units) = (units[0].clone(), units[1..].to_vec());
+                let dependency = edit::Dependency { by, units, runtime, force, quiet, root };
+                edit::add_dependency(&dependency, command == "add-requires")
+            }
+        }
     }
 
     /// Presets, of which a package's first installation takes the half that enables.
@@ -290,7 +328,48 @@ impl Called {
         act::run(&arguments, Wish { verb, active_only, or_restart }).map(Some)
     }
 
+    /// What is changed of the supervisor and of units while they run.
+    fn settings(&self, command: &str) -> anyhow::Result<Option<ExitCode>> {
+        let (names, supervisor) = (self.names.clone(), self.supervisor());
+        let needed = match command {
+            "set-environment" | "unset-environment" => 1,
+            "set-property" => 2,
+            _ => 0,
+        };
+        if names.len() < needed {
+            bail!("systemctl {command}: too few arguments");
+        }
+        let json = self.passed_over.output.as_deref().is_some_and(|format| format.starts_with("json"));
+        let done = match command {
+            "show-environment" => environment::show(&environment::Show { json, supervisor }),
+            "set-environment" => environment::set(&environment::Set { variables: names, supervisor }),
+            "unset-environment" => environment::unset(&environment::Unset { variables: names, supervisor }),
+            "import-environment" => {
+                environment::import(&environment::Import { variables: names, supervisor })
+            }
+            "set-property" => environment::set_property(&environment::Property {
+                unit: names[0].clone(),
+                settings: names[1..].to_vec(),
+                runtime: self.runtime,
+                supervisor: supervisor.runtime,
+            }),
+            "log-level" => {
+                environment::log_level(&environment::Level { level: names.first().cloned(), supervisor })
+            }
+            "list-machines" => environment::list_machines(&environment::Machines {
+                no_legend: self.no_legend,
+                json,
+                supervisor,
+            }),
+            _ => return Ok(None),
+        };
+        done.map(Some)
+    }
+
     fn rest(&self, command: &str) -> anyhow::Result<ExitCode> {
+        if let Some(done) = self.settings(command)? {
+            return Ok(done);
+        }
         let supervisor = self.supervisor();
         if self.names.is_empty() && matches!(command, "is-active" | "is-failed" | "kill") {
             bail!("systemctl {command}: too few arguments");

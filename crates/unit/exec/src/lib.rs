@@ -230,6 +230,17 @@ impl Context {
     /// # Errors
     /// What the unit needs is not there. What was made stays until [`Context::clean`].
     pub fn prepare(&self) -> Result<Prepared, ExecError> {
+        self.prepare_with(&Variables::new())
+    }
+
+    /// The same, with variables that all units get: they count for less than whatever is said of this one.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn prepare_with(
+        &self,
+        all: &std::collections::BTreeMap<String, String>,
+    ) -> Result<Prepared, ExecError> {
         let settings = &self.settings;
         let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         let mut notes = settings.problems.clone();
@@ -241,7 +252,8 @@ impl Context {
             gid: found.identity.gid.unwrap_or_else(|| nix::unistd::getegid().as_raw()),
             passing: settings.who.passing,
         };
-        let mut own = found.variables;
+        let mut own = all.clone();
+        own.extend(found.variables);
         own.extend(settings.folders.make(owner)?);
         own.extend(settings.streams.variables());
         let variables = settings.environment.prepare(own, &mut notes)?;

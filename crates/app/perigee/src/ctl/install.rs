@@ -131,7 +131,7 @@ impl Root {
     }
 
     /// The supervisor, if it is this system that is meant, and if one answers.
-    fn client(&self) -> Option<Client> {
+    pub(crate) fn client(&self) -> Option<Client> {
         if self.root.as_ref().is_some_and(|root| root.as_os_str() != "/") {
             return None;
         }
@@ -209,7 +209,7 @@ fn full_name(name: &str) -> String {
 }
 
 /// Says what was done, in systemctl's words: scripts read them.
-fn tell(outcome: &Outcome, quiet: bool) -> ExitCode {
+pub(crate) fn tell(outcome: &Outcome, quiet: bool) -> ExitCode {
     for change in outcome.changes.iter().filter(|_| !quiet) {
         match change {
             Change::Linked { path, target } => eprintln!("Created symlink {path} \u{2192} {target}."),

@@ -4,6 +4,8 @@ pub(crate) mod act;
 mod analyze;
 mod check;
 mod declared;
+pub(crate) mod edit;
+pub(crate) mod environment;
 pub(crate) mod install;
 pub(crate) mod lists;
 mod logs;
@@ -95,6 +97,38 @@ pub(crate) enum Verb {
     Cancel(manage::Cancel),
     /// Run a command as a unit that has no file
     Run(manage::Run),
+    /// Show the variables that all services get
+    ShowEnvironment(environment::Show),
+    /// Set variables that all services get from their next start on
+    ///
+    /// They are kept by the supervisor alone, until it ends.
+    SetEnvironment(environment::Set),
+    /// Take back what was set so
+    UnsetEnvironment(environment::Unset),
+    /// Set variables as they are here
+    ImportEnvironment(environment::Import),
+    /// Set limits of a unit, at once and for its next starts
+    ///
+    /// Directives of resource control alone, such as CPUWeight=200 or MemoryMax=1G; an empty value takes one back. They are
+    /// kept as drop-ins, which `perigee ctl revert` removes.
+    SetProperty(environment::Property),
+    /// Show how much the supervisor says of itself, or change it
+    LogLevel(environment::Level),
+    /// List the machines whose units are managed here: this one
+    ListMachines(environment::Machines),
+    /// Edit a drop-in of units, or with --full their unit files
+    ///
+    /// What was written is checked before it is kept, and the supervisor reads the units again. The editor is that of
+    /// $SYSTEMD_EDITOR, $EDITOR or $VISUAL, else the first of editor, nano, vim and vi that is there.
+    Edit(edit::Edit),
+    /// Remove what administrators have made of units: drop-ins, and files that hide those of packages
+    Revert(edit::Revert),
+    /// Let a unit want others, without their [Install] sections
+    AddWants(edit::Dependency),
+    /// Let a unit require others, without their [Install] sections
+    AddRequires(edit::Dependency),
+    /// Show the documentation that units name: manual pages are opened, the others are listed
+    Help(edit::Help),
     /// Read unit files again
     DaemonReload(act::WhichSupervisor),
     /// Let the program at the supervisor's path take over; no unit is started again
@@ -161,6 +195,18 @@ pub(crate) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::ListJobs(supervisor) => manage::list_jobs(&supervisor),
         Verb::Cancel(arguments) => manage::cancel(&arguments),
         Verb::Run(arguments) => manage::run(&arguments),
+        Verb::ShowEnvironment(arguments) => environment::show(&arguments),
+        Verb::SetEnvironment(arguments) => environment::set(&arguments),
+        Verb::UnsetEnvironment(arguments) => environment::unset(&arguments),
+        Verb::ImportEnvironment(arguments) => environment::import(&arguments),
+        Verb::SetProperty(arguments) => environment::set_property(&arguments),
+        Verb::LogLevel(arguments) => environment::log_level(&arguments),
+        Verb::ListMachines(arguments) => environment::list_machines(&arguments),
+        Verb::Edit(arguments) => edit::edit(&arguments),
+        Verb::Revert(arguments) => edit::revert(&arguments),
+        Verb::AddWants(arguments) => edit::add_dependency(&arguments, false),
+        Verb::AddRequires(arguments) => edit::add_dependency(&arguments, true),
+        Verb::Help(arguments) => edit::help(&arguments),
         Verb::DaemonReload(supervisor) => manage::ask(&supervisor, &Request::DaemonReload),
         Verb::DaemonReexec(supervisor) => manage::ask(&supervisor, &Request::DaemonReexec),
         Verb::Poweroff(supervisor) => manage::ask(&supervisor, &Request::PowerOff),

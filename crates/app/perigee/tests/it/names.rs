@@ -82,6 +82,75 @@ fn what_scripts_ask_of_systemctl() {
     assert_ne!(ask(&["--nonsense"]).0, 0);
 }
 
+/// What administrators make of units, on a system that does not run.
+#[test]
+fn units_are_edited_and_reverted() {
+    use std::os::unix::fs::PermissionsExt;
+    let root = system();
+    let editor = root.path().join("editor");
+    fs::write(&editor, "#!/bin/sh\necho \"$2\" >>\"$1\".seen; cat \"$2\" >>\"$1\".seen; cp \"$1\" \"$2\"\n")
+        .unwrap();
+    fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
+    let text_file = root.path().join("text");
+    let link = root.path().join("systemctl");
+    symlink(env!("CARGO_BIN_EXE_perigee"), &link).unwrap();
+    let edit = |written: &str, arguments: &[&str]| {
+        fs::write(&text_file, written).unwrap();
+        let mut command = Command::new(&link);
+        command.env("PERIGEE_RUNTIME", root.path().join("run/perigee")).env_remove("SYSTEMD_OFFLINE");
+        command.env("SYSTEMD_EDITOR", format!("{} {}", editor.display(), text_file.display()));
+        let root = format!("--root={}", root.path().display());
+        let output = command.args([root.as_str(), "edit"]).args(arguments).output().unwrap();
+        (output.status.code().unwrap(), text(&output.stderr))
+    };
+    let dropin = root.path().join("etc/systemd/system/a.service.d/override.conf");
+    assert_eq!(edit("[Service]\nNice=5\n", &["a"]).0, 0);
+    assert_eq!(fs::read_to_string(&dropin).unwrap(), "[Service]\nNice=5\n");
+    // The editor has shown what counts besides.
+    let seen = fs::read_to_string(root.path().join("text.seen")).unwrap();
+    assert!(seen.contains("# ExecStart=/bin/true"), "{seen}");
+    assert!(seen.lines().next().unwrap().ends_with("/override.conf"), "{seen}");
+    // What is wrong is not kept, and not lost either.
+    let (status, told) = edit("[Service]\nNice=many\n", &["a"]);
+    assert_eq!(status, 1, "{told}");
+    assert!(told.contains("override.conf:2: Nice=: `many`"), "{told}");
+    assert_eq!(fs::read_to_string(&dropin).unwrap(), "[Service]\nNice=5\n");
+    let saved = told.trim().rsplit(' ').next().unwrap();
+    assert_eq!(fs::read_to_string(saved).unwrap(), "[Service]\nNice=many\n");
+    fs::remove_dir_all(Path::new(saved).parent().unwrap()).unwrap();
+    let (status, told) = edit("", &["a"]);
+    assert!(status == 0 && told.contains("nothing was changed"), "{told}");
+    assert_eq!(edit("[Service]\nNice=7\n", &["--drop-in=more", "a"]).0, 0);
+    assert!(dropin.with_file_name("more.conf").exists());
+    assert_eq!(edit("[Service]\nExecStart=/bin/false\n", &["--full", "a"]).0, 0);
+    let own = root.path().join("etc/systemd/system/a.service");
+    assert_eq!(fs::read_to_string(&own).unwrap(), "[Service]\nExecStart=/bin/false\n");
+    assert_eq!(edit("x", &["gone"]).0, 1);
+    fs::write(&editor, "#!/bin/sh\nexit 3\n").unwrap();
+    let (status, told) = edit("[Service]\nNice=9\n", &["a"]);
+    assert!(status == 1 && told.contains("nothing is written"), "{told}");
+    let ask = |arguments: &[&str]| {
+        let output = called("systemctl", root.path(), arguments);
+        (output.status.code().unwrap(), text(&output.stderr))
+    };
+    let (status, told) = ask(&["revert", "a"]);
+    assert_eq!((status, told.lines().count()), (0, 3), "{told}");
+    assert!(!own.exists() && !dropin.parent().unwrap().exists());
+    let (status, told) = ask(&["add-wants", "multi-user", "a"]);
+    assert!(status == 0 && told.contains("multi-user.target.wants/a.service"), "{told}");
+    assert_eq!(ask(&["add-requires", "multi-user.target", "gone"]).0, 1);
+    assert_eq!(ask(&["add-requires", "multi-user.target"]).0, 1);
+    let documented = root.path().join("lib/systemd/system/d.service");
+    fs::write(
+        documented,
+        "[Unit]\nDocumentation=https://example.org/d file:/d\n[Service]\nExecStart=/bin/d\n",
+    )
+    .unwrap();
+    let output = called("systemctl", root.path(), &["help", "d"]);
+    assert_eq!(text(&output.stdout), "https://example.org/d\nfile:/d\n");
+    assert_eq!(ask(&["help", "a"]).0, 1);
+}
+
 #[test]
 fn files_and_accounts() {
     let root = system();

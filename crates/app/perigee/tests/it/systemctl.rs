@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::init::{Init, may_run};
 
 /// Units of every sort that the answers differ for.
-const UNITS: [(&str, &str); 7] = [
+const UNITS: [(&str, &str); 8] = [
     (
         "runs.service",
         "[Unit]\nDescription=It runs\n[Service]\nExecStart=/bin/sleep 600\nExecReload=/bin/true\nUser=root\n",
@@ -17,13 +17,17 @@ const UNITS: [(&str, &str); 7] = [
     ("left.service", "[Unit]\nConditionPathExists=/nowhere\n[Service]\nExecStart=/bin/sleep 600\n"),
     ("needs.service", "[Unit]\nRequires=gone.service\n[Service]\nExecStart=/bin/sleep 600\n"),
     ("alone.service", "[Unit]\nRefuseManualStart=yes\n[Service]\nExecStart=/bin/sleep 600\n"),
+    (
+        "tells.service",
+        "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'test \"$PERIGEE_TOLD\" = 1 -a \"$OTHER\" = mine'\nEnvironment=OTHER=mine\n",
+    ),
     ("noon.timer", "[Timer]\nOnCalendar=12:00\nUnit=runs.service\n"),
 ];
 
 /// What is called, its exit status, and a part of what it prints.
 type Asked = (&'static str, i32, &'static str);
 
-const ASKED: [Asked; 38] = [
+const ASKED: [Asked; 62] = [
     // What keeps one unit from it does not keep the others.
     ("start gone other", 5, "Failed to start gone.service: Unit gone.service not found."),
     ("is-active other", 0, "active"),
@@ -75,6 +79,32 @@ const ASKED: [Asked; 38] = [
     ("list-timers --no-legend --all", 0, "noon.timer runs.service"),
     ("list-units --no-legend --plain runs.service", 0, "runs.service loaded active running It runs"),
     ("list-jobs", 0, "No jobs running."),
+    // Variables for all services, from their next start on.
+    ("set-environment PERIGEE_TOLD=1 OTHER=a=b", 0, ""),
+    ("show-environment", 0, "OTHER=a=b\nPERIGEE_TOLD=1\n"),
+    ("start tells", 0, ""),
+    ("set-environment 1X=secret", 1, "name of a variable"),
+    ("unset-environment OTHER=c PERIGEE_TOLD", 0, ""),
+    ("show-environment", 0, "OTHER=a=b\n"),
+    ("import-environment PERIGEE_RUNTIME", 0, ""),
+    ("show-environment", 0, "PERIGEE_RUNTIME="),
+    ("import-environment NOT_SET_ANYWHERE", 1, "NOT_SET_ANYWHERE is not set here"),
+    ("unset-environment OTHER PERIGEE_RUNTIME", 0, ""),
+    ("show-environment", 0, ""),
+    ("set-environment", 1, "too few arguments"),
+    // Limits, while the unit runs and for its next starts.
+    ("set-property --runtime runs TasksMax=50 CPUWeight=7", 0, ""),
+    ("show -p TasksMax runs", 0, ""),
+    ("set-property runs ExecStart=/bin/x", 1, "nothing that can be set"),
+    ("set-property runs CPUWeight=0", 1, "CPUWeight=0"),
+    ("set-property gone CPUWeight=7", 1, "gone.service"),
+    ("set-property runs", 1, "too few arguments"),
+    ("log-level", 0, "info"),
+    ("log-level warning", 0, ""),
+    ("log-level", 0, "warning"),
+    ("log-level loud", 1, "no level"),
+    ("list-machines --no-legend", 0, "(host) degraded 1 0"),
+    ("list-machines", 0, "1 machines listed."),
 ];
 
 #[test]
@@ -102,4 +132,9 @@ fn what_runs_is_told_as_scripts_expect() {
         assert!(squeezed.contains(part), "systemctl {arguments}: {told}");
         assert_eq!(output.status.code(), Some(status), "systemctl {arguments}: {told}");
     }
+    // What was set until the next boot lies where the supervisor has its own, one file a directive.
+    let folder = init.path("run").join("transient/runs.service.d");
+    let text = std::fs::read_to_string(folder.join("51-CPUWeight.conf")).unwrap();
+    assert!(text.ends_with("[Service]\nCPUWeight=7\n"), "{text}");
+    assert!(folder.join("51-TasksMax.conf").exists());
 }

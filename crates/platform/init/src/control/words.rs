@@ -83,6 +83,33 @@ pub enum Request {
         /// Their numbers.
         jobs: Vec<u64>,
     },
+    /// The variables that all services get, for those who may change them.
+    Environment,
+    /// Change them.
+    SetEnvironment {
+        /// To be set, as `NAME=VALUE`.
+        #[serde(default)]
+        set: Vec<String>,
+        /// To be taken out before, by name, or as `NAME=VALUE` if they have this value.
+        #[serde(default)]
+        unset: Vec<String>,
+    },
+    /// Set limits of a unit, at once and by drop-ins.
+    SetProperty {
+        /// The unit.
+        unit: String,
+        /// As `DIRECTIVE=VALUE`.
+        settings: Vec<String>,
+        /// Until the next boot only.
+        #[serde(default)]
+        runtime: bool,
+    },
+    /// How much the supervisor says of itself.
+    LogLevel {
+        /// What it is to be; without it nothing changes.
+        #[serde(default)]
+        level: Option<String>,
+    },
     /// Read unit files again.
     DaemonReload,
     /// Go on in a new copy of the program.
@@ -124,6 +151,16 @@ pub enum Reply {
     Refused {
         /// Why.
         why: String,
+    },
+    /// The variables that all services get.
+    Environment {
+        /// As `NAME=VALUE`, in order.
+        variables: Vec<String>,
+    },
+    /// How much the supervisor says of itself.
+    LogLevel {
+        /// A level of syslog(3).
+        level: String,
     },
     /// A job that was made.
     Queued(Job),

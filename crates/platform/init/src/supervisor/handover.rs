@@ -24,6 +24,7 @@ use perigee_units::timer;
 use perigee_units::unit::UnitName;
 use serde::{Deserialize, Serialize};
 
+use super::environment::ManagerEnvironment;
 use super::legacy::Legacy;
 use super::node::Node;
 use super::service::ServiceWork;
@@ -56,6 +57,10 @@ pub(super) struct Handover {
     /// How often a copy of the program has fallen over in a short while, and when the last one did.
     #[serde(default)]
     falls: (u32, Duration),
+    #[serde(default)]
+    environment: ManagerEnvironment,
+    #[serde(default)]
+    log_level: Option<Priority>,
     machine: Saved,
     units: Vec<Handed>,
     pub(super) notify: Option<i32>,
@@ -295,6 +300,8 @@ impl Supervisor {
             booted: self.booted,
             orphans: self.processes.orphans,
             falls: self.falls,
+            environment: self.environment.clone(),
+            log_level: Some(self.log_level),
             machine: self.machine.save(),
             units,
             notify: self.notify.as_ref().map(|notify| keep(notify.as_fd())).transpose()?,
@@ -331,6 +338,8 @@ impl Supervisor {
         (self.began, self.booted, self.processes.orphans) =
             (handover.began, handover.booted, handover.orphans);
         self.falls = handover.falls;
+        self.environment = handover.environment;
+        self.log_level = handover.log_level.unwrap_or(self.log_level);
         // Tasks have no files.
         let tasks = handover.units.iter().filter_map(|unit| unit.node.as_ref()).flat_map(|node| &node.tasks);
         let tasks: BTreeSet<_> = tasks.map(|handed| handed.task.unit()).collect();

@@ -195,6 +195,9 @@ impl Supervisor {
     }
 
     fn say_only(&mut self, unit: Option<UnitId>, priority: Priority, text: &str) {
+        if priority > self.log_level {
+            return;
+        }
         let name = unit.map_or("", |unit| self.machine.name(unit)).to_owned();
         if self.log.config.is_some() {
             self.record_of(unit, &name, priority, text);

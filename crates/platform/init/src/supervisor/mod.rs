@@ -14,6 +14,7 @@ mod clock;
 mod connections;
 mod devices;
 mod doing;
+mod environment;
 mod groups;
 mod handover;
 mod health;
@@ -31,6 +32,7 @@ mod report;
 mod requests;
 mod runner;
 mod service;
+mod setting;
 mod shutdown;
 mod surroundings;
 mod table;
@@ -62,6 +64,7 @@ use perigee_trigger::timer::Timers;
 
 use adopting::Estate;
 use connections::Connections;
+use environment::ManagerEnvironment;
 use groups::Slices;
 use handover::Left;
 use leavings::Account;
@@ -202,6 +205,10 @@ pub struct Supervisor {
     bus: Bus,
     mounts: MountTable,
     devices: Devices,
+    /// Variables that all services get.
+    environment: ManagerEnvironment,
+    /// What is less urgent is not said.
+    log_level: Priority,
     history: History,
     estate: Estate,
     publishing: Publishing,
@@ -293,6 +300,8 @@ impl Supervisor {
             seeking: BTreeMap::new(),
             idle: BTreeMap::new(),
             leavings: BTreeSet::new(),
+            environment: ManagerEnvironment::default(),
+            log_level: Priority::INFO,
             history: History::default(),
             estate: Estate::default(),
             publishing: Publishing::new(),

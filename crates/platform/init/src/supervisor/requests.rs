@@ -130,6 +130,27 @@ impl Supervisor {
                 }
                 Ok(true)
             }
+            Request::Environment => {
+                let variables = self.environment.lines();
+                self.say(number, &Reply::Environment { variables });
+                Ok(true)
+            }
+            Request::SetEnvironment { set, unset } => {
+                self.environment.change(&set, &unset)?;
+                Ok(true)
+            }
+            Request::SetProperty { unit, settings, runtime } => {
+                self.set_property(&unit, &settings, runtime)?;
+                Ok(true)
+            }
+            Request::LogLevel { level } => {
+                if let Some(level) = level {
+                    self.set_log_level(&level)?;
+                }
+                let level = self.log_level.name().to_owned();
+                self.say(number, &Reply::LogLevel { level });
+                Ok(true)
+            }
             Request::DaemonReload => {
                 self.reload_all();
                 Ok(true)
@@ -345,6 +366,11 @@ pub(super) fn at_most(names: &[String]) -> Result<(), String> {
 fn changes(request: &Request) -> bool {
     !matches!(
         request,
-        Request::Status { .. } | Request::List | Request::Manager | Request::Jobs | Request::Watch { .. }
+        Request::Status { .. }
+            | Request::List
+            | Request::Manager
+            | Request::Jobs
+            | Request::Watch { .. }
+            | Request::LogLevel { level: None }
     )
 }

@@ -134,7 +134,7 @@ impl Supervisor {
         service.stays = false;
         service.output =
             service.output.take().and_then(|outputs| self.log.renew(outputs, &service.invocation));
-        match service.context.prepare() {
+        match service.context.prepare_with(self.environment.variables()) {
             Ok(prepared) => {
                 let notes = prepared.notes.clone();
                 service.prepared = Some(prepared);

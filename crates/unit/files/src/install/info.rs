@@ -1,9 +1,8 @@
 //! What a unit file says in `[Install]`, and how its name leads to it.
 
-use std::fs;
-use std::io::Read;
 use std::path::Path;
 
+use perigee_process::file;
 use perigee_units::unit::{Host, LONGEST_FILE, Scope, UnitKind, UnitName, parse};
 use perigee_units::value::cut_words;
 
@@ -214,8 +213,7 @@ fn take(info: &mut Info, text: &[u8]) {
     }
 }
 
+/// Anything may lie where a link leads.
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    fs::File::open(path)?.take(LONGEST_FILE as u64).read_to_end(&mut text)?;
-    Ok(text)
+    file::read(path, LONGEST_FILE as u64)
 }

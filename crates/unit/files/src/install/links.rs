@@ -320,7 +320,7 @@ impl Installation {
     }
 
     /// Makes a link with its folders. One that leads to the same is left; another is replaced with `force`.
-    fn make(&self, target: &str, path: &str, force: bool, outcome: &mut Outcome) {
+    pub(super) fn make(&self, target: &str, path: &str, force: bool, outcome: &mut Outcome) {
         match self.try_make(target, path, force) {
             Ok(changes) => outcome.changes.extend(changes),
             Err(error) => outcome.failures.push(error),

@@ -4,6 +4,7 @@
 //! A unit is enabled by links in `NAME.wants` and `NAME.requires` folders and by links under its other names; it is
 //! masked by a link to `/dev/null`. Nothing else is kept anywhere: the state of a unit is read off the links.
 
+mod edit;
 mod info;
 mod layout;
 mod links;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use perigee_units::unit::UnitName;
 
+pub use edit::Draft;
 use layout::Layout;
 pub use state::{Listed, State};
 

@@ -464,3 +464,91 @@ fn presets_of_all_units() {
     let told = theirs(other.path(), &["preset-all"]);
     assert_eq!(found, links(other.path()), "{told:?}");
 }
+
+/// A system with a unit of a package, its drop-in, and one of an administrator's own.
+fn edited() -> (TempDir, Installation) {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in [
+        ("usr/lib/systemd/system/a.service", "[Service]\nExecStart=/bin/a\n"),
+        ("usr/lib/systemd/system/a.service.d/10-package.conf", "[Service]\nNice=1\n"),
+        ("etc/systemd/system/own.service", "[Service]\nExecStart=/bin/own\n"),
+        ("usr/lib/systemd/system/multi.target", "[Unit]\nDescription=x\n"),
+        ("usr/lib/systemd/system/e.service", "[Service]\nType=exec\n"),
+    ] {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let installation = Installation::new(root.path());
+    (root, installation)
+}
+
+#[test]
+fn what_is_edited_is_checked_and_reverted() {
+    let (root, installation) = edited();
+    let name = |text: &str| UnitName::parse(text).unwrap();
+    let draft = installation.draft(&name("a.service"), Some("override.conf")).unwrap();
+    assert_eq!(draft.path, root.path().join("etc/systemd/system/a.service.d/override.conf"));
+    assert_eq!((draft.text.as_str(), draft.others.len(), draft.full), ("", 2, false));
+    assert_eq!(draft.check("[Service]\nNice=5\n"), [] as [&str; 0]);
+    let wrong = draft.check("[Service]\nNice=many\nNiec=5\nExecStart=\n");
+    assert_eq!(wrong.len(), 3, "a value, a name, and nothing left to start: {wrong:?}");
+    assert!(wrong.iter().any(|line| line.contains("override.conf:2")), "{wrong:?}");
+    draft.keep("[Service]\nNice=5\n").unwrap();
+    assert_eq!(
+        installation.draft(&name("a.service"), Some("override.conf")).unwrap().text,
+        "[Service]\nNice=5\n"
+    );
+    // The whole file begins with what counts now.
+    let full = installation.draft(&name("a.service"), None).unwrap();
+    assert_eq!(full.text, "[Service]\nExecStart=/bin/a\n");
+    assert_eq!((full.path.clone(), full.others.len()), (root.path().join("etc/systemd/system/a.service"), 2));
+    assert_eq!(full.check("[Service]\nNice=5\n").len(), 1, "no command");
+    full.keep("[Service]\nExecStart=/bin/b\n").unwrap();
+    assert_eq!(installation.draft(&name("a.service"), None).unwrap().text, "[Service]\nExecStart=/bin/b\n");
+    // What was wrong before is not the fault of another file.
+    let e = installation.draft(&name("e.service"), Some("x.conf")).unwrap();
+    assert_eq!(e.check("[Service]\nExecStart=/bin/e\n"), [] as [&str; 0]);
+    // Limits that were set while it ran go too; what is the package's stays.
+    let control = root.path().join("run/systemd/system.control/a.service.d");
+    fs::create_dir_all(&control).unwrap();
+    fs::write(control.join("50-CPUWeight.conf"), "[Service]\nCPUWeight=1\n").unwrap();
+    fs::write(control.join("notes.txt"), "mine").unwrap();
+    let outcome = installation.revert(&["a.service", "own.service"]);
+    let removed: Vec<_> = outcome.changes.iter().map(|change| format!("{change:?}")).collect();
+    assert_eq!(removed.len(), 3, "{removed:?}");
+    assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
+    assert!(!root.path().join("etc/systemd/system/a.service.d").exists());
+    assert!(control.join("notes.txt").exists(), "what is no drop-in is left alone");
+    assert!(root.path().join("etc/systemd/system/own.service").exists(), "there is no other one");
+    assert_eq!(installation.files_of(&name("a.service")).unwrap().len(), 2);
+    // A mask is an administrator's too.
+    installation.mask(&["a.service"]);
+    assert_eq!(installation.revert(&["a.service"]).changes.len(), 1);
+    assert!(matches!(installation.draft(&name("gone.service"), None), Err(InstallError::Missing(_))));
+    let mut forced = installation.clone();
+    forced.force = true;
+    assert_eq!(forced.draft(&name("gone.service"), None).unwrap().text, "");
+    // A pipe in the place of a file is no reason to wait for ever.
+    let pipe = root.path().join("etc/systemd/system/p.service");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(installation.draft(&name("p.service"), None).is_err());
+}
+
+#[test]
+fn units_are_wanted_without_a_section() {
+    let (root, installation) = edited();
+    let outcome = installation.add_dependency("multi.target", &["a.service", "own.service"], false);
+    assert_eq!((outcome.changes.len(), outcome.failures.len()), (2, 0), "{outcome:?}");
+    assert_eq!(installation.add_dependency("multi.target", &["a.service"], false).changes, []);
+    let outcome = installation.add_dependency("multi.target", &["a.service"], true);
+    assert_eq!(outcome.changes.len(), 1);
+    let link = root.path().join("etc/systemd/system/multi.target.requires/a.service");
+    assert_eq!(fs::read_link(link).unwrap(), Path::new("/usr/lib/systemd/system/a.service"));
+    for (by, units) in
+        [("gone.target", &["a.service"][..]), ("multi.target", &["own.service", "gone.service"]), ("x", &[])]
+    {
+        let outcome = installation.add_dependency(by, units, true);
+        assert_eq!((outcome.changes.len(), outcome.failures.len()), (0, 1), "{by} {units:?}");
+    }
+}

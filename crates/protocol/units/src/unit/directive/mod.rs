@@ -72,6 +72,11 @@ pub fn find(unit: UnitKind, section: &str, name: &str) -> Option<(&'static str, 
     Some((section, row))
 }
 
+/// Whether a directive of units with control groups limits them in a way that can be changed while they run.
+pub fn is_limit(name: &str) -> bool {
+    !matches!(name, "Slice" | "Delegate") && resources::RESOURCES.iter().any(|row| row.name == name)
+}
+
 /// Directives that make one list: an empty value of one takes all of them back.
 const LISTS: [(&str, &[&str]); 3] = [
     (
