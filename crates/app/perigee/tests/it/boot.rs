@@ -42,6 +42,10 @@ fn soak() -> bool {
 fn passed(machine: &Machine, wanted: &[&str]) {
     let report = machine.report();
     let failed: Vec<_> = report.iter().filter(|line| line.starts_with("FAILED")).collect();
+    // What was counted and measured, for who reads the run.
+    for line in report.iter().filter(|line| line.starts_with("ok ") && line.contains('=')) {
+        eprintln!("{} after {:.0} s", line.trim_start_matches("ok "), machine.up_for().as_secs_f64());
+    }
     assert!(failed.is_empty(), "{failed:#?}\n{machine}");
     for name in wanted {
         let found = report.iter().any(|line| line.split_whitespace().take(2).eq(["ok", name]));

@@ -127,22 +127,26 @@ impl Drop for Init {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        self.remove_groups();
+        remove_groups(&self.path("run"));
     }
 }
 
-impl Init {
-    /// Removes the control groups that this supervisor has left, the deepest first.
-    fn remove_groups(&self) {
-        let name =
-            format!("perigee-{}", self.path("run").display().to_string().trim_matches('/').replace('/', "-"));
+/// Removes the control groups that a supervisor with this folder has left, the deepest first. Its processes have been
+/// killed, and may need a moment to be gone.
+pub(crate) fn remove_groups(runtime: &Path) {
+    let name = format!("perigee-{}", runtime.display().to_string().trim_matches('/').replace('/', "-"));
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
         let find = Command::new("find")
             .args(["/sys/fs/cgroup", "-depth", "-type", "d", "-path"])
             .arg(format!("*{name}*"))
             .output();
-        for folder in String::from_utf8_lossy(&find.map(|found| found.stdout).unwrap_or_default()).lines() {
-            let _ = fs::remove_dir(folder);
+        let found = find.map(|found| String::from_utf8_lossy(&found.stdout).into_owned()).unwrap_or_default();
+        let left = found.lines().filter(|folder| fs::remove_dir(folder).is_err()).count();
+        if left == 0 || Instant::now() > deadline {
+            return;
         }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

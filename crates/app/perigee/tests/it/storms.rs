@@ -10,6 +10,7 @@ use perigee_init::control::{Client, Reply, Request, UnitStatus};
 use perigee_testkit::guest::compile;
 use tempfile::TempDir;
 
+use crate::init::remove_groups;
 use crate::support::PERIGEE;
 
 /// How long the short forms may take; the long ones have an hour.
@@ -130,6 +131,7 @@ impl Drop for Storm {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        remove_groups(&self.path("run"));
     }
 }
 
