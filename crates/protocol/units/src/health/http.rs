@@ -49,7 +49,13 @@ impl Address {
         let (host, path) = rest.split_at(at);
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         let (ip, port) = host_and_port(host).ok_or_else(|| wrong("of an IP address or localhost"))?;
-        Ok(Address { socket: SocketAddr::new(ip, port.unwrap_or(80)), host: host.to_owned(), path })
+        let address =
+            Address { socket: SocketAddr::new(ip, port.unwrap_or(80)), host: host.to_owned(), path };
+        // With a `/` that was left out it may have become too long.
+        if address.to_string().len() > LONGEST_ADDRESS {
+            return Err(ValueError::TooLong(LONGEST_ADDRESS));
+        }
+        Ok(address)
     }
 
     /// Reads `HOST:PORT`.
@@ -208,6 +214,15 @@ mod tests {
         for text in ["localhost", "[::1]", "22", ":22", "127.0.0.1:0", "127.0.0.1:22/x", ""] {
             assert!(Address::tcp(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_is_as_long_as_it_is_shown() {
+        let of_length =
+            |length: usize| format!("http://[::1]?{}", "x".repeat(length - "http://[::1]?".len()));
+        assert_eq!(Address::http(&of_length(LONGEST_ADDRESS)), Err(ValueError::TooLong(LONGEST_ADDRESS)));
+        let longest = Address::http(&of_length(LONGEST_ADDRESS - 1)).expect("an address");
+        assert_eq!(Address::http(&longest.to_string()), Ok(longest));
     }
 
     #[test]
