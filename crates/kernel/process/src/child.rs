@@ -257,6 +257,11 @@ fn take(step: &Step, plan: &Plan) -> Result<(), i32> {
         Step::Filter(filter) => set_filter(filter),
         Step::Unshare(flags) => numbers(libc::SYS_unshare, [*flags as usize]),
         Step::Enter { file, kind } => numbers(libc::SYS_setns, [file.as_raw_fd() as usize, *kind as usize]),
+        Step::EnterLast { fd, kind } => {
+            let entered = numbers(libc::SYS_setns, [*fd as usize, *kind as usize]);
+            let _ = numbers(libc::SYS_close, [*fd as usize]);
+            entered
+        }
         Step::Loopback => loopback(),
         Step::HostName(name) => numbers(libc::SYS_sethostname, [at(name), name.as_bytes().len()]),
         Step::Mount { source, target, kind, flags, data } => {
@@ -394,7 +399,7 @@ fn set_filter(filter: &[FilterInstruction]) -> Result<(), i32> {
 }
 
 /// Flags of an interface, as ioctl(2) takes them: the name, then the flags.
-fn loopback() -> Result<(), i32> {
+pub(crate) fn loopback() -> Result<(), i32> {
     let kind = (libc::SOCK_DGRAM | libc::SOCK_CLOEXEC) as usize;
     // SAFETY: no pointers.
     let socket = unsafe { call(libc::SYS_socket, [libc::AF_INET as usize, kind, 0, 0, 0, 0]) }?;

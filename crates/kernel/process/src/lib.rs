@@ -8,7 +8,8 @@
 //!
 //! [`wait`] reaps, [`pidfd`] signals without the danger that a number was given to another process in the meantime,
 //! [`signals`] and nix's epoll, signalfd and timerfd are what an event loop of one thread needs, and [`watchdog`] sees
-//! to it that such a loop does not hang for ever. [`accounts`] are those whom a process may be.
+//! to it that such a loop does not hang for ever. [`accounts`] are those whom a process may be, [`ipc`]
+//! is what they leave behind, and [`mod@namespace`] makes what several share.
 
 #![allow(unsafe_code, reason = "this floor makes Linux safe for the ones above it")]
 
@@ -19,6 +20,7 @@ pub mod ipc;
 mod launch;
 mod make;
 pub mod memory;
+pub mod namespace;
 mod pad;
 pub mod pidfd;
 mod raw;

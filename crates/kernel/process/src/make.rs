@@ -385,7 +385,7 @@ fn copying(plan: &Plan, group: Option<BorrowedFd<'_>>, above: i32) -> Result<Chi
 
 /// Blocks every signal for the time of `work`, those of the C library too, so that no handler of the parent can run
 /// in the child.
-fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
     let (all, mut before) = (u64::MAX, 0u64);
     let set = libc::SIG_SETMASK as usize;
     // SAFETY: both masks are as large as the kernel's, and live longer than the call.

@@ -1,7 +1,7 @@
 //! What a new process does before it becomes its program: one system call, or a few that belong together, a step.
 
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// An instruction of a system call filter, as classic BPF has it: code, jump if true, jump if false, operand.
@@ -122,6 +122,14 @@ pub enum Step {
         /// `CLONE_NEW…`.
         kind: i32,
     },
+    /// The same behind [`Step::Descriptors`]: the namespace is a descriptor of the launch, here by its place there, and
+    /// closed by this step, whether it could be entered or not.
+    EnterLast {
+        /// Its place among the descriptors.
+        fd: RawFd,
+        /// `CLONE_NEW…`.
+        kind: i32,
+    },
     /// The loopback interface goes up.
     Loopback,
     /// sethostname(2).
@@ -223,7 +231,7 @@ impl Step {
             Step::NoNewPrivileges => "forbidding new privileges",
             Step::Filter(_) => "filtering system calls",
             Step::Unshare(_) => "making namespaces",
-            Step::Enter { .. } => "entering a namespace",
+            Step::Enter { .. } | Step::EnterLast { .. } => "entering a namespace",
             Step::Loopback => "bringing the loopback interface up",
             Step::HostName(_) => "setting the host name",
             Step::Mount { .. } => "mounting",
@@ -242,7 +250,9 @@ impl Step {
         match self {
             Step::OomScore(_) | Step::Write { .. } => true,
             Step::Unshare(flags) => flags & libc::CLONE_NEWUSER != 0,
-            Step::Enter { kind, .. } => *kind == 0 || kind & libc::CLONE_NEWUSER != 0,
+            Step::Enter { kind, .. } | Step::EnterLast { kind, .. } => {
+                *kind == 0 || kind & libc::CLONE_NEWUSER != 0
+            }
             _ => false,
         }
     }

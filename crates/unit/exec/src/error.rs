@@ -59,6 +59,14 @@ pub enum ExecError {
         /// What the system said.
         source: io::Error,
     },
+    /// A namespace of the unit's own cannot be made.
+    #[error("cannot make a namespace for {directive}=")]
+    Namespace {
+        /// What asked for it.
+        directive: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Something that this program does not do, and that a service cannot be started without.
     #[error("{0}")]
     Unsupported(String),
@@ -101,6 +109,8 @@ impl ExecError {
                 "IPCNamespacePath" => 226,
                 _ => 208,
             },
+            ExecError::Namespace { directive: "PrivateNetwork", .. } => 225,
+            ExecError::Namespace { .. } => 226,
             ExecError::Unsupported(_) => 224,
             ExecError::Spawn { status, .. } => *status,
         }

@@ -24,13 +24,13 @@ mod owned;
 mod reader;
 mod rights;
 mod scheduling;
+mod shared;
 mod spawn;
 mod streams;
 mod temporary;
 
 use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::fcntl::Flock;
@@ -49,6 +49,7 @@ use self::namespaces::Namespaces;
 use self::reader::Reader;
 use self::rights::{Identity, Rights};
 use self::scheduling::Scheduling;
+use self::shared::Shared;
 pub use self::spawn::Making;
 use self::spawn::Steps;
 pub use self::streams::{Input, Output, Ready, Streams};
@@ -101,7 +102,7 @@ enum Keyring {
 /// What is there for the time of a run.
 #[derive(Debug, Default)]
 struct Run {
-    tmp: Option<[PathBuf; 2]>,
+    shared: Shared,
     /// The number of a user that passes, as long as it is locked.
     user: Option<(u32, Flock<File>)>,
 }
@@ -113,7 +114,7 @@ pub struct Prepared {
     variables: Variables,
     identity: Identity,
     home: String,
-    tmp: Option<[PathBuf; 2]>,
+    shared: Shared,
     /// Capabilities of the supervisor: in force, and in the bounding set.
     capabilities: (u64, u64),
     /// What could not be done as the unit says and is no reason not to start, in words.
@@ -197,6 +198,12 @@ impl Context {
         Context { settings: Arc::new(settings), run: Arc::default() }
     }
 
+    /// What the unit says now, where it is read anew while it may run: its run goes on.
+    #[must_use]
+    pub fn read_anew(&self, unit: &Unit) -> Context {
+        Context { run: Arc::clone(&self.run), ..Context::read(unit) }
+    }
+
     /// Where the streams come from and go to; what goes to the log the caller attaches.
     pub fn streams(&self) -> &Streams {
         &self.settings.streams
@@ -230,18 +237,21 @@ impl Context {
     /// # Errors
     /// What the unit needs is not there. What was made stays until [`Context::clean`].
     pub fn prepare(&self) -> Result<Prepared, ExecError> {
-        self.prepare_with(&Variables::new())
+        self.prepare_with(&Variables::new(), &[])
     }
 
-    /// The same, with variables that all units get: they count for less than whatever is said of this one.
+    /// The same, with variables that all units get, which count for less than whatever is said of this one, and for a
+    /// unit that shares namespaces and temporary files with others, as far as they have them.
     ///
     /// # Errors
-    /// As above.
+    /// As [`Context::prepare`].
     pub fn prepare_with(
         &self,
         all: &std::collections::BTreeMap<String, String>,
+        joined: &[Context],
     ) -> Result<Prepared, ExecError> {
         let settings = &self.settings;
+        let others: Vec<_> = joined.iter().map(Context::shared).collect();
         let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         let mut notes = settings.problems.clone();
         let capabilities = this::capabilities().unwrap_or_default();
@@ -257,15 +267,18 @@ impl Context {
         own.extend(settings.folders.make(owner)?);
         own.extend(settings.streams.variables());
         let variables = settings.environment.prepare(own, &mut notes)?;
-        if settings.namespaces.tmp && run.tmp.is_none() {
-            run.tmp = Some(temporary::make(&settings.name)?);
+        let can = capabilities.0 & spawn::CAP_SYS_ADMIN != 0;
+        run.shared.complete(&settings.name, &settings.namespaces, can, &others)?;
+        if settings.namespaces.users {
+            let owners = Owners { uid: found.identity.uid, gid: found.identity.gid };
+            notes.extend(run.shared.complete_users(owners).err());
         }
         Ok(Prepared {
             settings: settings.clone(),
             variables,
             identity: found.identity,
             home: found.home,
-            tmp: run.tmp.clone(),
+            shared: run.shared.clone(),
             capabilities,
             notes,
         })
@@ -273,15 +286,20 @@ impl Context {
 
     /// Takes over a run that another supervisor has begun, from what its main process shows: the number of a user that
     /// passes is locked again, and the temporary files are known again, so that they are removed in the end. Where this
-    /// one has begun the run nothing is done.
-    pub fn resume(&self, main: i32) {
+    /// one has begun the run nothing is done. `joined` are those with whom it shares them.
+    pub fn resume(&self, main: i32, joined: &[Context]) {
+        let others: Vec<_> = joined.iter().map(Context::shared).collect();
+        let names = [self].into_iter().chain(joined).map(|context| context.settings.name.as_str());
+        let names: Vec<_> = names.collect();
         let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         if self.settings.who.passing && run.user.is_none() {
             run.user = identity::held_by(main);
         }
-        if self.settings.namespaces.tmp && run.tmp.is_none() {
-            run.tmp = temporary::used_by(main, &self.settings.name);
-        }
+        run.shared.resume(main, &names, &self.settings.namespaces, &others);
+    }
+
+    fn shared(&self) -> Shared {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner).shared.clone()
     }
 
     /// Removes what was only for the time of the run: folders in `/run`, temporary files of its own, the number of a
@@ -299,9 +317,7 @@ impl Context {
     fn clean_up(&self, restarts: bool) {
         self.settings.folders.clean(restarts);
         let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(folders) = run.tmp.take() {
-            temporary::remove(&folders);
-        }
+        run.shared.clean();
         run.user = None;
     }
 }

@@ -74,6 +74,7 @@ pub(super) struct Namespaces {
     pub(super) propagation: Option<MsFlags>,
     pub(super) network: bool,
     pub(super) ipc: bool,
+    pub(super) users: bool,
     pub(super) network_path: Option<String>,
     pub(super) ipc_path: Option<String>,
 }
@@ -100,6 +101,7 @@ impl Namespaces {
             propagation: propagation(reader),
             network: reader.is("PrivateNetwork"),
             ipc: reader.is("PrivateIPC"),
+            users: reader.is("PrivateUsers"),
             network_path: reader.text("NetworkNamespacePath").map(str::to_owned),
             ipc_path: reader.text("IPCNamespacePath").map(str::to_owned),
             ..Namespaces::default()

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ use super::{Attach, ExecError, Keyring, Prepared, Spawned, environment, filter};
 const NEWUTS: i32 = 0x0400_0000;
 const NEWIPC: i32 = 0x0800_0000;
 const NEWNET: i32 = 0x4000_0000;
-const CAP_SYS_ADMIN: u64 = 1 << 21;
+const NEWUSER: i32 = 0x1000_0000;
+pub(super) const CAP_SYS_ADMIN: u64 = 1 << 21;
 
 /// What a step is for.
 #[derive(Clone, Debug)]
@@ -199,6 +200,12 @@ impl Prepared {
         if let Some(fd) = attach.tasks {
             launch.descriptor(fd);
         }
+        // It is entered last of all namespaces, when the descriptors are in their places.
+        let users = self.shared.users.as_ref().filter(|_| privileges != Privileges::Full);
+        let users = users.map(|users| {
+            launch.descriptor(users.as_fd());
+            3 + names.len() + usize::from(attach.tasks.is_some())
+        });
         if let Some(folder) = attach.group.and_then(|group| group.clone_into.as_ref()) {
             launch.group(folder.as_fd());
         }
@@ -206,7 +213,8 @@ impl Prepared {
         let (capabilities, bounding) = self.capabilities;
         let mut steps =
             Steps { launch: &mut launch, purposes: Vec::new(), notes: Vec::new(), capabilities, bounding };
-        self.steps(attach, privileges, &entered, &mut steps)?;
+        let users = users.map(|place| place as RawFd);
+        self.steps(attach, privileges, &entered, users, &mut steps)?;
         let Steps { purposes, mut notes, .. } = steps;
         notes.extend(terminal_notes);
         let (steps, program) = (launch.steps(), command.program.clone());
@@ -236,6 +244,7 @@ impl Prepared {
         attach: &Attach<'_>,
         privileges: Privileges,
         entered: &[(Arc<OwnedFd>, i32)],
+        users: Option<RawFd>,
         steps: &mut Steps<'_, '_>,
     ) -> Result<(), ExecError> {
         let settings = &*self.settings;
@@ -255,6 +264,13 @@ impl Prepared {
                 let status = if *kind == NEWNET { 225 } else { 226 };
                 steps.add(status, Step::Enter { file: Arc::clone(file), kind: *kind });
             }
+            for (shared, kind, status) in
+                [(&self.shared.network, NEWNET, 225), (&self.shared.ipc, NEWIPC, 226)]
+            {
+                if let Some(fd) = shared {
+                    steps.add(status, Step::Enter { file: Arc::clone(fd), kind });
+                }
+            }
         }
         steps.add(220, Step::Session);
         steps.add(207, Step::Signals { ignore_pipe: settings.ignore_pipe });
@@ -266,6 +282,9 @@ impl Prepared {
         if !full {
             Rights::group_steps(steps, identity);
             self.namespaces(steps)?;
+        }
+        if let Some(fd) = users {
+            steps.try_to("PrivateUsers", Step::EnterLast { fd, kind: NEWUSER });
         }
         steps.add(1, Step::Umask(settings.umask));
         if settings.keyring != Keyring::Inherit {
@@ -316,13 +335,6 @@ impl Prepared {
                     .to_owned(),
             );
         } else {
-            if ns.network && ns.network_path.is_none() {
-                steps.add(225, Step::Unshare(NEWNET));
-                steps.try_to("PrivateNetwork", Step::Loopback);
-            }
-            if ns.ipc && ns.ipc_path.is_none() {
-                steps.add(226, Step::Unshare(NEWIPC));
-            }
             if ns.host_name {
                 steps.add(226, Step::Unshare(NEWUTS));
             }
@@ -331,7 +343,7 @@ impl Prepared {
                     namespaces: ns,
                     folders: &self.settings.folders,
                     passing: self.settings.who.passing,
-                    tmp: self.tmp.as_ref(),
+                    tmp: self.shared.tmp.as_deref(),
                 };
                 return view.steps(steps);
             }

@@ -27,7 +27,7 @@ pub struct Loaded {
 }
 
 /// Directives with names of units, and what they mean; `true` where the other unit is the one that refers.
-const RELATIONS: [(&str, Relation, bool); 15] = [
+const RELATIONS: [(&str, Relation, bool); 16] = [
     ("Requires", Relation::Requires, false),
     ("Requisite", Relation::Requisite, false),
     ("Wants", Relation::Wants, false),
@@ -41,6 +41,7 @@ const RELATIONS: [(&str, Relation, bool); 15] = [
     ("OnSuccess", Relation::OnSuccess, false),
     ("PropagatesReloadTo", Relation::ReloadTo, false),
     ("ReloadPropagatedFrom", Relation::ReloadTo, true),
+    ("JoinsNamespaceOf", Relation::JoinsNamespaceOf, false),
     ("StopPropagatedFrom", Relation::PartOf, false),
     ("PropagatesStopTo", Relation::PartOf, true),
 ];
@@ -99,9 +100,9 @@ pub fn load(search: &SearchPath, host: &Host, names: &[UnitName]) -> Result<Load
         for (relation, other, reversed) in own {
             let (from, to) = if reversed { (&other, &unit.name) } else { (&unit.name, &other) };
             links.push((from.to_string(), relation, to.to_string()));
-            // An order alone, or an end, does not load a unit; it counts if something else does.
-            let loads =
-                !matches!(relation, Relation::After | Relation::Conflicts | Relation::PartOf) && !reversed;
+            // An order alone, an end or what is shared does not load a unit; it counts if something else does.
+            use Relation::{After, Conflicts, JoinsNamespaceOf, PartOf};
+            let loads = !matches!(relation, After | Conflicts | PartOf | JoinsNamespaceOf) && !reversed;
             if loads && asked.insert(other.clone()) {
                 queue.push_back(other);
             }

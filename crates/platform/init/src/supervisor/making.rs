@@ -265,7 +265,7 @@ impl Supervisor {
         let prepared = match &service.prepared {
             Some(prepared) => prepared,
             None => {
-                anew = service.context.prepare_with(self.environment.variables())?;
+                anew = service.context.prepare_with(self.environment.variables(), &self.joined(unit))?;
                 &anew
             }
         };

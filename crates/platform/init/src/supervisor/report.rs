@@ -17,7 +17,7 @@ use perigee_trigger::path;
 use perigee_trigger::socket::Phase;
 
 /// Relations and the names of their directives.
-const RELATIONS: [(Relation, &str, &str); 11] = [
+const RELATIONS: [(Relation, &str, &str); 12] = [
     (Relation::Requires, "Requires", "RequiredBy"),
     (Relation::Requisite, "Requisite", "RequisiteOf"),
     (Relation::Wants, "Wants", "WantedBy"),
@@ -29,6 +29,7 @@ const RELATIONS: [(Relation, &str, &str); 11] = [
     (Relation::OnSuccess, "OnSuccess", "OnSuccessOf"),
     (Relation::ReloadTo, "PropagatesReloadTo", "ReloadPropagatedFrom"),
     (Relation::Upholds, "Upholds", "UpheldBy"),
+    (Relation::JoinsNamespaceOf, "JoinsNamespaceOf", "NamespaceJoinedBy"),
 ];
 
 /// Processes of one unit that are shown.

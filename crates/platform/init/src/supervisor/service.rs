@@ -85,7 +85,7 @@ impl ServiceWork {
     pub(super) fn declared(&mut self, unit: &Unit, service: Arc<Service>) {
         self.life.declared(service);
         self.health_declared();
-        self.context = Context::read(unit);
+        self.context = self.context.read_anew(unit);
         self.log = StreamSpec::both(unit);
         self.wants.declared(unit);
     }
@@ -126,6 +126,7 @@ impl Supervisor {
     pub(super) fn begin_service(&mut self, unit: UnitId) {
         let name = self.machine.name(unit).to_owned();
         let group = self.make_group(unit, &name);
+        let joined = self.joined(unit);
         let Some(service) = self.table.service(unit) else { return };
         service.group = group;
         // A group that was there before has counted already.
@@ -134,7 +135,7 @@ impl Supervisor {
         service.stays = false;
         service.output =
             service.output.take().and_then(|outputs| self.log.renew(outputs, &service.invocation));
-        match service.context.prepare_with(self.environment.variables()) {
+        match service.context.prepare_with(self.environment.variables(), &joined) {
             Ok(prepared) => {
                 let notes = prepared.notes.clone();
                 service.prepared = Some(prepared);
@@ -291,11 +292,12 @@ impl Supervisor {
 
     /// Keeps hold of the processes of a service that was started by a copy of the program before this one.
     pub(super) fn hold_processes(&mut self, unit: UnitId) {
+        let joined = self.joined(unit);
         let Some(service) = self.table.service(unit) else { return };
         let held = |pid: Option<u32>| pid.and_then(|pid| Some((pid, pidfd::open(pid as i32).ok()?)));
         (service.main, service.control) = (held(service.life.main()), held(service.life.control()));
         if let Some((main, _)) = service.main {
-            service.context.resume(main as i32);
+            service.context.resume(main as i32, &joined);
         }
     }
 

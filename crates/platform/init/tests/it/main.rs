@@ -9,10 +9,11 @@ mod groups;
 mod handover;
 mod health;
 mod isolating;
-mod leavings;
+
 mod machine;
 mod mounting;
 mod runner;
+mod sharing;
 mod sockets;
 mod strict;
 mod supervised;

@@ -31,11 +31,13 @@ pub enum Relation {
     ReloadTo,
     /// The other is started whenever it is down while this one is there.
     Upholds,
+    /// The two share namespaces of their own, where both have such.
+    JoinsNamespaceOf,
 }
 
 impl Relation {
     /// How many there are.
-    pub(super) const COUNT: usize = 11;
+    pub(super) const COUNT: usize = 12;
 }
 
 /// When a unit that has ended is started again.

@@ -5,13 +5,14 @@ use perigee_units::unit::directive::tables;
 use perigee_units::unit::{Fate, Host, Source, Unit, UnitName};
 
 /// The tests of this folder, and others that run units.
-const TESTS: [&str; 6] = [
+const TESTS: [&str; 7] = [
     include_str!("surroundings.rs"),
     include_str!("rights.rs"),
     include_str!("files.rs"),
     include_str!("calls.rs"),
+    include_str!("sharing.rs"),
     include_str!("../../../log/tests/it/logging.rs"),
-    include_str!("../../../../platform/init/tests/it/leavings.rs"),
+    include_str!("../../../../platform/init/tests/it/sharing.rs"),
 ];
 
 /// What the packages of this machine say of their processes is understood, every word.

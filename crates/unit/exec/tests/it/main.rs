@@ -7,6 +7,7 @@ mod corpus;
 mod coverage;
 mod files;
 mod rights;
+mod sharing;
 mod surroundings;
 
 use std::fs::File;
@@ -53,7 +54,17 @@ pub(crate) fn run_as(
     command: &Command,
     variables: &[(&str, String)],
 ) -> Result<Seen, ExecError> {
-    let prepared = context.prepare()?;
+    run_joined(context, &[], command, variables)
+}
+
+/// The same for a unit that shares with others.
+pub(crate) fn run_joined(
+    context: &Context,
+    joined: &[Context],
+    command: &Command,
+    variables: &[(&str, String)],
+) -> Result<Seen, ExecError> {
+    let prepared = context.prepare_with(&std::collections::BTreeMap::new(), joined)?;
     let (mut read, write) = std::io::pipe().unwrap();
     let null = File::open("/dev/null").unwrap();
     let (stdin, output) = (null.as_fd(), write.as_fd());

@@ -136,7 +136,7 @@ fn a_run_is_taken_over() {
     // The first one is gone, with all that it knew.
     drop(first);
     let second = context(&name, "DynamicUser=yes");
-    second.resume(child.pid);
+    second.resume(child.pid, &[]);
     assert_eq!(folders(), 1);
     // Another one of the same name would have the same number, were it free.
     let other = context(&name, "DynamicUser=yes\nPrivateTmp=no");

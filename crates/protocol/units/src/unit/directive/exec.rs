@@ -1,7 +1,7 @@
 //! How processes are run and ended: what `[Service]`, `[Socket]`, `[Mount]` and `[Swap]` have in common.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{CREDENTIALS, FILE_SYSTEMS, FOLDERS, IMAGES, LABELS, LOGS, SESSIONS, USERS};
+use super::fate::{CREDENTIALS, FILE_SYSTEMS, FOLDERS, IMAGES, LABELS, LOGS, SESSIONS};
 use super::kind::Kind::{
     self, Bool, BoolOr, Choice, Environment, EnvironmentFile, Folder, Limit, Mode, Name, Number, Path, Paths,
     QuotedWords, Signal, Span, Text, Texts, Words,
@@ -118,7 +118,7 @@ pub(super) const EXEC: &[Directive] = &[
     row("PrivateTmp", BoolOr(&["disconnected"]), CarriedOut),
     row("PrivateDevices", Bool, CarriedOut),
     row("PrivateNetwork", Bool, CarriedOut),
-    row("PrivateUsers", Bool, USERS),
+    row("PrivateUsers", Bool, CarriedOut),
     row("PrivateMounts", Bool, CarriedOut),
     row("PrivateIPC", Bool, CarriedOut),
     row("NetworkNamespacePath", Path, CarriedOut),

@@ -1,7 +1,7 @@
 //! `[Unit]` and `[Install]`.
 
 use super::fate::Fate::CarriedOut;
-use super::fate::{CONDITION, ENABLE, FOR_PEOPLE, JOINED};
+use super::fate::{CONDITION, ENABLE, FOR_PEOPLE};
 use super::kind::Kind::{
     self, Aliases, Bool, Choice, Condition, Number, PathCondition, Paths, Span, Text, Units, Words,
 };
@@ -47,7 +47,7 @@ pub(super) const UNIT: &[Directive] = &[
     row("ReloadPropagatedFrom", Units, CarriedOut),
     row("PropagatesStopTo", Units, CarriedOut),
     row("StopPropagatedFrom", Units, CarriedOut),
-    row("JoinsNamespaceOf", Units, JOINED),
+    row("JoinsNamespaceOf", Units, CarriedOut),
     row("RequiresMountsFor", Paths, CarriedOut),
     row("StopWhenUnneeded", Bool, CarriedOut),
     row("RefuseManualStart", Bool, CarriedOut),

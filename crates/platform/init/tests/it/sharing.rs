@@ -60,3 +60,47 @@ fn what_a_user_leaves_behind_goes_with_the_last_unit_of_this_user() {
     init.act(Verb::Stop, "first.service");
     assert!(objects() == 0 && !there(&names[1]));
 }
+
+#[test]
+fn units_share_namespaces_and_temporary_files() {
+    let test = "units_share_namespaces_and_temporary_files";
+    let own = "PrivateTmp=yes\nPrivateNetwork=yes\nPrivateIPC=yes\n";
+    let first = format!("[Service]\n{own}ExecStart=/bin/sh -c 'echo mine > /tmp/word; exec sleep 1000'\n");
+    let second = format!("JoinsNamespaceOf=first.service\n[Service]\n{own}ExecStart=/bin/sleep 1000\n");
+    let third = format!("[Service]\n{own}ExecStart=/bin/sleep 1000\n");
+    let units = [("first.service", &*first), ("second.service", &*second), ("third.service", &*third)];
+    let Some(init) = Init::begin("sharing", &units) else { return };
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED {test}: not the superuser");
+        return;
+    }
+    for (unit, _) in units {
+        init.act(Verb::Start, unit);
+    }
+    let pid = |unit: &str| init.status(unit).main_pid.unwrap();
+    let spaces = |unit: &str| {
+        ["net", "ipc"].map(|kind| std::fs::read_link(format!("/proc/{}/ns/{kind}", pid(unit))).unwrap())
+    };
+    let word = |unit: &str| format!("/proc/{}/root/tmp/word", pid(unit));
+    init.until("the first one has written", || Path::new(&word("first.service")).exists().then_some(()));
+    assert_eq!(spaces("first.service"), spaces("second.service"));
+    assert_eq!(std::fs::read_to_string(word("second.service")).unwrap(), "mine\n");
+    assert_ne!(spaces("first.service"), spaces("third.service"));
+    assert!(!Path::new(&word("third.service")).exists());
+    // They stay as long as one of the two has them, and go on to the first one when it comes back.
+    let shared = spaces("second.service");
+    init.act(Verb::Stop, "first.service");
+    assert_eq!(std::fs::read_to_string(word("second.service")).unwrap(), "mine\n");
+    init.act(Verb::Start, "first.service");
+    assert_eq!(spaces("first.service"), shared);
+    init.act(Verb::Stop, "second.service");
+    let left = || {
+        let names = std::fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("perigee-private-first.service-")).count()
+    };
+    let before = left();
+    assert!(before > 0);
+    init.act(Verb::Stop, "first.service");
+    assert_eq!(left(), before - 1);
+    init.act(Verb::Stop, "third.service");
+}

@@ -1,10 +1,11 @@
-//! What a unit's user has left behind when the last unit of this user has ended: `RemoveIPC=`.
+//! What units share, and what is left of it: namespaces and temporary files (`JoinsNamespaceOf=`), and what a unit's user
+//! has left behind when the last unit of this user has ended (`RemoveIPC=`).
 
 use std::path::Path;
 
-use perigee_exec::{Owners, remove_ipc};
+use perigee_exec::{Context, Owners, remove_ipc};
 use perigee_process::accounts::Accounts;
-use perigee_units::machine::UnitId;
+use perigee_units::machine::{Relation, UnitId};
 use perigee_units::service::Phase;
 
 use super::Supervisor;
@@ -17,6 +18,13 @@ pub(super) enum Account {
 }
 
 impl Supervisor {
+    /// With whom a unit shares temporary files and namespaces: `JoinsNamespaceOf=`, whichever of the two says so.
+    pub(super) fn joined(&self, unit: UnitId) -> Vec<Context> {
+        let relation = Relation::JoinsNamespaceOf;
+        let both = self.machine.related(unit, relation).iter().chain(self.machine.referring(unit, relation));
+        both.filter_map(|other| self.table.service_ref(*other)).map(|work| work.context().clone()).collect()
+    }
+
     /// A unit has ended: what its user and its group have left behind goes, unless another unit still runs as one of
     /// them; then it goes with that one.
     pub(super) fn remove_leavings(&mut self, unit: UnitId) {
