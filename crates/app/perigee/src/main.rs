@@ -48,6 +48,9 @@ fn main() -> ExitCode {
             return end(run());
         }
     }
+    if let Some(verb) = ctl::act::called() {
+        return end(ctl::act::run_verb(&verb));
+    }
     end(match cli::Perigee::parse().verb {
         Verb::Up(arguments) => up::up(&arguments),
         Verb::Run(arguments) => up::run(&arguments),

@@ -3,9 +3,25 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Command, FromArgMatches, Subcommand};
 use perigee_init::control::{Client, ClientError, RUNTIME, Reason, Reply, Request};
-use perigee_units::machine::{JobOutcome, Verb};
+use perigee_units::machine::{self, JobOutcome};
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Start units
+    Start(Arguments),
+    /// Stop units
+    Stop(Arguments),
+    /// Stop units if they run, then start them
+    Restart(Arguments),
+    /// Restart those units that run
+    TryRestart(Arguments),
+    /// Let units read their configuration again
+    Reload(Arguments),
+    /// Reload units, or restart those that cannot reload
+    ReloadOrRestart(Arguments),
+}
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -29,6 +45,36 @@ impl Arguments {
     }
 }
 
+/// The command line, where it begins with `ctl` and one of these words: scripts use them all the time, and it takes longer
+/// to set the whole command line up than to carry them out.
+pub(crate) fn called() -> Option<Verb> {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let (ctl, word) = (words.first()?, words.get(1)?.to_str()?);
+    if ctl != "ctl" || !Verb::has_subcommand(word) {
+        return None;
+    }
+    let command = Command::new("ctl").no_binary_name(true).bin_name("perigee ctl");
+    let command = Verb::augment_subcommands(command.disable_help_subcommand(true));
+    let matches = command.get_matches_from(&words[1..]);
+    Some(Verb::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
+}
+
+pub(crate) fn run_verb(verb: &Verb) -> anyhow::Result<ExitCode> {
+    let wish = |verb| Wish { verb, active_only: false, or_restart: false };
+    match verb {
+        Verb::Start(arguments) => run(arguments, wish(machine::Verb::Start)),
+        Verb::Stop(arguments) => run(arguments, wish(machine::Verb::Stop)),
+        Verb::Restart(arguments) => run(arguments, wish(machine::Verb::Restart)),
+        Verb::TryRestart(arguments) => {
+            run(arguments, Wish { active_only: true, ..wish(machine::Verb::Restart) })
+        }
+        Verb::Reload(arguments) => run(arguments, wish(machine::Verb::Reload)),
+        Verb::ReloadOrRestart(arguments) => {
+            run(arguments, Wish { or_restart: true, ..wish(machine::Verb::Reload) })
+        }
+    }
+}
+
 /// The supervisor that is asked.
 #[derive(Args, Clone)]
 pub(crate) struct WhichSupervisor {
@@ -46,7 +92,7 @@ impl WhichSupervisor {
 /// What is asked.
 #[derive(Clone, Copy)]
 pub(crate) struct Wish {
-    pub(crate) verb: Verb,
+    pub(crate) verb: machine::Verb,
     pub(crate) active_only: bool,
     pub(crate) or_restart: bool,
 }
@@ -55,13 +101,13 @@ impl Wish {
     /// What it is called.
     fn word(self) -> &'static str {
         match (self.verb, self.active_only, self.or_restart) {
-            (Verb::Start, ..) => "start",
-            (Verb::Stop, ..) => "stop",
-            (Verb::Restart, true, _) => "try-restart",
-            (Verb::Restart, ..) => "restart",
-            (Verb::Reload, true, true) => "try-reload-or-restart",
-            (Verb::Reload, _, true) => "reload-or-restart",
-            (Verb::Reload, ..) => "reload",
+            (machine::Verb::Start, ..) => "start",
+            (machine::Verb::Stop, ..) => "stop",
+            (machine::Verb::Restart, true, _) => "try-restart",
+            (machine::Verb::Restart, ..) => "restart",
+            (machine::Verb::Reload, true, true) => "try-reload-or-restart",
+            (machine::Verb::Reload, _, true) => "reload-or-restart",
+            (machine::Verb::Reload, ..) => "reload",
         }
     }
 }
@@ -123,9 +169,9 @@ fn exit_status(reason: Reason) -> u8 {
 }
 
 /// In the words that scripts look for.
-fn sentence(verb: Verb, unit: &str, reason: Reason, why: String) -> String {
+fn sentence(verb: machine::Verb, unit: &str, reason: Reason, why: String) -> String {
     match reason {
-        Reason::NotFound if verb == Verb::Stop => format!("Unit {unit} not loaded."),
+        Reason::NotFound if verb == machine::Verb::Stop => format!("Unit {unit} not loaded."),
         Reason::NotFound => format!("Unit {unit} not found."),
         Reason::Masked => format!("Unit {unit} is masked."),
         Reason::NotApplicable => format!("Job type reload is not applicable for unit {unit}."),

@@ -21,10 +21,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use perigee_files::SearchPath;
 use perigee_init::control::Request;
-use perigee_units::machine;
 use perigee_units::unit::UnitName;
-
-use act::Wish;
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
@@ -39,18 +36,8 @@ pub(crate) enum Verb {
     /// The units of one line start together, and the next line waits for them. Circles in the order are named with
     /// the unit that is left out for each. Exit status: 0 done; 1 there is no such unit, or it cannot be started.
     Order(order::Arguments),
-    /// Start units
-    Start(act::Arguments),
-    /// Stop units
-    Stop(act::Arguments),
-    /// Stop units if they run, then start them
-    Restart(act::Arguments),
-    /// Restart those units that run
-    TryRestart(act::Arguments),
-    /// Let units read their configuration again
-    Reload(act::Arguments),
-    /// Reload units, or restart those that cannot reload
-    ReloadOrRestart(act::Arguments),
+    #[command(flatten)]
+    Act(act::Verb),
     /// Start a unit with all that it needs and wants, and stop everything else
     ///
     /// Its file must say AllowIsolate=yes; units whose files say IgnoreOnIsolate=yes go on.
@@ -169,16 +156,7 @@ pub(crate) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Order(arguments) => order::run(&arguments),
-        Verb::Start(arguments) => act::run(&arguments, wish(machine::Verb::Start)),
-        Verb::Stop(arguments) => act::run(&arguments, wish(machine::Verb::Stop)),
-        Verb::Restart(arguments) => act::run(&arguments, wish(machine::Verb::Restart)),
-        Verb::TryRestart(arguments) => {
-            act::run(&arguments, Wish { active_only: true, ..wish(machine::Verb::Restart) })
-        }
-        Verb::Reload(arguments) => act::run(&arguments, wish(machine::Verb::Reload)),
-        Verb::ReloadOrRestart(arguments) => {
-            act::run(&arguments, Wish { or_restart: true, ..wish(machine::Verb::Reload) })
-        }
+        Verb::Act(verb) => act::run_verb(&verb),
         Verb::Isolate { unit, no_block, supervisor } => act::isolate(&supervisor, &unit, !no_block),
         Verb::Status(arguments) => show::status(&arguments),
         Verb::IsActive { units, quiet } => show::is_active_verb(&units, quiet),
@@ -215,10 +193,6 @@ pub(crate) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Exit { status, supervisor } => manage::ask(&supervisor, &Request::Exit { status }),
         Verb::Events(arguments) => show::events(&arguments),
     }
-}
-
-fn wish(verb: machine::Verb) -> Wish {
-    Wish { verb, active_only: false, or_restart: false }
 }
 
 /// A name without an ending is a service.

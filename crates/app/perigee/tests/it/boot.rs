@@ -182,7 +182,7 @@ fn ended_by(action: &str, end: End) {
         None => assert_eq!(stops, ["stopped second", "stopped first"], "{machine}"),
         // Their commands may begin, and nobody waits for them.
         Some((_, "force")) => {
-            assert!(machine.console().contains("could not be stopped in time"), "{machine}")
+            assert!(machine.console().contains("could not be stopped in time"), "{machine}");
         }
         Some(_) => assert!(stops.is_empty() && !machine.console().contains("stopping all"), "{machine}"),
     }
