@@ -113,13 +113,18 @@ pub(crate) fn called_sysusers() -> anyhow::Result<ExitCode> {
     make_accounts(&CalledSysusers::parse().arguments)
 }
 
+/// Octets that are taken from standard input.
+const LONGEST_INPUT: u64 = 16 << 20;
+
 fn given(files: &[String]) -> anyhow::Result<Vec<Given>> {
     let one = |file: &String| {
         if file != "-" {
             return Ok(Given::Name(file.clone()));
         }
         let mut text = Vec::new();
-        std::io::stdin().read_to_end(&mut text).context("cannot read standard input")?;
+        let input = std::io::stdin().lock();
+        input.take(LONGEST_INPUT + 1).read_to_end(&mut text).context("cannot read standard input")?;
+        anyhow::ensure!(text.len() as u64 <= LONGEST_INPUT, "standard input is longer than 16 MiB");
         Ok(Given::Text("<stdin>".to_owned(), text))
     };
     files.iter().map(one).collect()

@@ -108,8 +108,8 @@ struct Process {
     epoll: Epoll,
     signals: SignalFd,
     supervisor: Option<OwnedFd>,
-    /// The process at the other end, also when it has gone: what it has said in streams may be read later.
-    supervisor_pid: Option<i32>,
+    /// The process at the other end, and the one before it: what that has said in streams may be read only now.
+    supervisors: [Option<i32>; 2],
     answers: VecDeque<(Answer, Option<OwnedFd>)>,
     listener: Option<OwnedFd>,
     syslog: Option<OwnedFd>,
@@ -160,7 +160,7 @@ impl Process {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             signals,
             supervisor: None,
-            supervisor_pid: None,
+            supervisors: [None; 2],
             answers: VecDeque::new(),
             listener: None,
             syslog: None,
@@ -318,7 +318,7 @@ impl Process {
             let Some(limiter) = self.limiters.get_mut(&stream.spec.unit) else { continue };
             let (journal, console) = (&mut self.journal, &mut self.console);
             let turn =
-                stream.look(&mut self.buffers, now, limiter, self.supervisor_pid, |record, to_console| {
+                stream.look(&mut self.buffers, now, limiter, self.supervisors, |record, to_console| {
                     if to_console {
                         console.show(&record);
                     }
@@ -520,7 +520,8 @@ impl Process {
 
     fn accept(&mut self, socket: OwnedFd) -> io::Result<()> {
         self.epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, SUPERVISOR))?;
-        self.supervisor_pid = getsockopt(&socket, sockopt::PeerCredentials).ok().map(|peer| peer.pid());
+        let pid = getsockopt(&socket, sockopt::PeerCredentials).ok().map(|peer| peer.pid());
+        self.supervisors = [pid, self.supervisors[0]];
         self.supervisor = Some(socket);
         self.answers.clear();
         Ok(())

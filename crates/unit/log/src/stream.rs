@@ -114,14 +114,14 @@ impl Stream {
         }
     }
 
-    /// Looks at a piece and shows its lines. What was shown stays in the socket until [`Stream::take`]. `supervisor` is
-    /// the process whose word counts on whose lines they are.
+    /// Looks at a piece and shows its lines. What was shown stays in the socket until [`Stream::take`]. `supervisors`
+    /// are those whose word counts on whose lines they are.
     pub(super) fn look(
         &mut self,
         buffers: &mut Buffers,
         now: Now,
         limiter: &mut Limiter,
-        supervisor: Option<i32>,
+        supervisors: [Option<i32>; 2],
         mut each: impl FnMut(Record<'_>, bool),
     ) -> Turn {
         debug_assert_eq!(self.seen, 0, "what was shown is taken first");
@@ -148,7 +148,7 @@ impl Stream {
         let other_behind = before == Some(count);
         let piece = &buffers.piece[..count];
         let of_supervisor =
-            self.key.is_some() && writer.is_some_and(|writer| Some(writer.pid()) == supervisor);
+            self.key.is_some() && writer.is_some_and(|writer| supervisors.contains(&Some(writer.pid())));
         if of_supervisor && piece.starts_with(RENEWAL.as_bytes()) {
             self.show_held(now, limiter, false, &mut each);
             self.renew(piece);
