@@ -284,7 +284,7 @@ impl Called {
                 root,
             }),
             "revert" => edit::revert(&edit::Revert { units, quiet, root }),
-            "help" => edit::help(&edit::Help { units, root }),
+            "help" => edit::help(&install::Named { units, root }),
             _ => {
                 let (by, units) = (units[0].clone(), units[1..].to_vec());
                 let dependency = edit::Dependency { by, units, runtime, force, quiet, root };

@@ -11,7 +11,7 @@ use perigee_files::install::{Draft, Outcome};
 use perigee_init::control::Request;
 use perigee_units::unit::{Source, Unit, Value};
 
-use super::install::{Root, tell};
+use super::install::{Named, Root, tell};
 
 /// The lines between which a drop-in is written; what is below is there to be looked at.
 const ABOVE: &str = "### Anything between here and the line below becomes the drop-in";
@@ -73,15 +73,6 @@ pub(crate) struct Dependency {
     /// Say nothing
     #[arg(long, short)]
     pub(crate) quiet: bool,
-    #[command(flatten)]
-    pub(crate) root: Root,
-}
-
-#[derive(Args)]
-pub(crate) struct Help {
-    /// Units by name; a name without an ending is a service
-    #[arg(required = true, value_name = "UNIT")]
-    pub(crate) units: Vec<String>,
     #[command(flatten)]
     pub(crate) root: Root,
 }
@@ -272,7 +263,7 @@ fn done(outcome: &Outcome, quiet: bool, root: &Root) -> anyhow::Result<ExitCode>
     Ok(code)
 }
 
-pub(crate) fn help(arguments: &Help) -> anyhow::Result<ExitCode> {
+pub(crate) fn help(arguments: &Named) -> anyhow::Result<ExitCode> {
     let installation = arguments.root.installation();
     let mut code = ExitCode::SUCCESS;
     for unit in &arguments.units {

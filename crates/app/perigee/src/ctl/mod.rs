@@ -115,7 +115,7 @@ pub(crate) enum Verb {
     /// Let a unit require others, without their [Install] sections
     AddRequires(edit::Dependency),
     /// Show the documentation that units name: manual pages are opened, the others are listed
-    Help(edit::Help),
+    Help(install::Named),
     /// Read unit files again
     DaemonReload(act::WhichSupervisor),
     /// Let the program at the supervisor's path take over; no unit is started again

@@ -2,14 +2,14 @@
 //! in a network name space of its own by root alone; says so where that is not to be had.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use perigee_init::control::Request;
 use perigee_units::machine::Verb;
 use perigee_units::value::escape_path;
 
-use crate::supervised::{FOLDER, Supervised, TEST};
+use crate::supervised::{Supervised, TEST};
 
 struct Init {
     supervised: Supervised,
@@ -27,20 +27,9 @@ impl Init {
         fs::write(folder.path().join("default.target"), "[Unit]\n").unwrap();
         let script =
             format!("{before}exec env --block-signal \"$0\" --test-threads=1 --nocapture --exact {TEST}");
-        let process = Command::new(shell[0])
-            .args(&shell[1..])
-            .arg("-c")
-            .arg(script)
-            .arg(std::env::current_exe().unwrap())
-            .env(FOLDER, folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let init = Init { supervised: Supervised { folder, process } };
-        init.supervised.until("it answers", || init.supervised.client());
-        init
+        let mut command = Command::new(shell[0]);
+        command.args(&shell[1..]).arg("-c").arg(script).arg(std::env::current_exe().unwrap());
+        Init { supervised: Supervised::begin(folder, &mut command) }
     }
 
     fn state(&self, unit: &str) -> String {

@@ -5,14 +5,14 @@ use std::fs;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use perigee_init::control::{Client, Reply, Request};
 use perigee_units::machine::Verb;
 use perigee_units::value::escape_path;
 
-use crate::supervised::{FOLDER, Supervised, TEST};
+use crate::supervised::{Supervised, TEST};
 
 struct Init {
     supervised: Supervised,
@@ -37,19 +37,11 @@ impl Init {
         }
         fs::write(folder.path().join("default.target"), "[Unit]\nRefuseManualStop=yes\n").unwrap();
         prepare(folder.path());
-        let process = Command::new("unshare")
-            .args(["-m", "--propagation", "private", "env", "--block-signal"])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--test-threads=1", "--nocapture", "--exact", TEST])
-            .env(FOLDER, folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let init = Init { supervised: Supervised { folder, process } };
-        init.until("it answers", || init.client());
-        Some(init)
+        let mut command = Command::new("unshare");
+        command.args(["-m", "--propagation", "private", "env", "--block-signal"]);
+        command.arg(std::env::current_exe().unwrap());
+        command.args(["--test-threads=1", "--nocapture", "--exact", TEST]);
+        Some(Init { supervised: Supervised::begin(folder, &mut command) })
     }
 
     fn at(&self, place: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use perigee_files::SearchPath;
@@ -25,6 +25,17 @@ pub(crate) struct Supervised {
 }
 
 impl Supervised {
+    /// Starts the process by a command that ends in this program with [`TEST`], and waits until it answers.
+    pub(crate) fn begin(folder: tempfile::TempDir, command: &mut Command) -> Supervised {
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let command =
+            command.env(FOLDER, folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let process = command.spawn().unwrap();
+        let supervised = Supervised { folder, process };
+        supervised.until("it answers", || supervised.client());
+        supervised
+    }
+
     /// Waits for something to be there.
     pub(crate) fn until<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
         let deadline = Instant::now() + Duration::from_secs(20);
