@@ -78,7 +78,10 @@ impl Supervisor {
         if self.is_to_wait(unit, exec) {
             return;
         }
-        // The oldest one has had the longest time.
+        if self.makings.len() >= MOST_AT_ONCE {
+            self.look_at_makings();
+        }
+        // None is done: the oldest one has had the longest time.
         while self.makings.len() >= MOST_AT_ONCE
             && let Some(making) = self.makings.pop_front()
         {
