@@ -93,7 +93,6 @@ impl Supervisor {
     fn make_process(&mut self, unit: UnitId, role: Role, exec: Exec, place: usize) {
         let tasks = (exec == Exec::Start).then(|| self.open_node(unit)).flatten();
         if let Some(service) = self.table.service(unit) {
-            service.deserted = false;
             // A service that another copy of the program has started says the rest to the same log.
             if service.output.is_none() {
                 service.output = self.log.streams(&service.log, &service.invocation, self.settings.console);
@@ -211,6 +210,9 @@ impl Supervisor {
         command: &Command,
         tasks: Option<BorrowedFd<'_>>,
     ) -> Result<Making, ExecError> {
+        if let Some(service) = self.table.service(unit) {
+            service.deserted = false;
+        }
         let exec = exec.filter(|exec| *exec == Exec::Start);
         let sockets = self.sockets_of(unit);
         // A supervisor that starts no processes has loaded no service.
