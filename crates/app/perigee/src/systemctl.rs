@@ -271,23 +271,22 @@ impl Called {
         if self.names.len() < needed {
             bail!("systemctl {command}: too few arguments");
         }
-        let (units, runtime, quiet) = (self.names.clone(), self.runtime, self.quiet);
-        let (force, root) = (self.force > 0, self.root());
+        let mut named = install::Named { units: self.names.clone(), root: self.root() };
+        let (runtime, quiet, force) = (self.runtime, self.quiet, self.force > 0);
         match command {
             "edit" => edit::edit(&edit::Edit {
-                units,
+                named,
                 full: self.passed_over.full,
                 drop_in: self.drop_in.clone(),
                 runtime,
                 force,
                 stdin: self.stdin,
-                root,
             }),
-            "revert" => edit::revert(&edit::Revert { units, quiet, root }),
-            "help" => edit::help(&install::Named { units, root }),
+            "revert" => edit::revert(&edit::Revert { named, quiet }),
+            "help" => edit::help(&named),
             _ => {
-                let (by, units) = (units[0].clone(), units[1..].to_vec());
-                let dependency = edit::Dependency { by, units, runtime, force, quiet, root };
+                let by = named.units.remove(0);
+                let dependency = edit::Dependency { by, named, runtime, force, quiet };
                 edit::add_dependency(&dependency, command == "add-requires")
             }
         }

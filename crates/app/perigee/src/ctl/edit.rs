@@ -22,9 +22,6 @@ const LARGEST: u64 = 1 << 20;
 
 #[derive(Args)]
 pub(crate) struct Edit {
-    /// Units by name; a name without an ending is a service
-    #[arg(required = true, value_name = "UNIT")]
-    pub(crate) units: Vec<String>,
     /// Edit the unit file in whole, not a drop-in
     #[arg(long)]
     pub(crate) full: bool,
@@ -41,19 +38,16 @@ pub(crate) struct Edit {
     #[arg(long)]
     pub(crate) stdin: bool,
     #[command(flatten)]
-    pub(crate) root: Root,
+    pub(crate) named: Named,
 }
 
 #[derive(Args)]
 pub(crate) struct Revert {
-    /// Units by name; a name without an ending is a service
-    #[arg(required = true, value_name = "UNIT")]
-    pub(crate) units: Vec<String>,
     /// Say nothing
     #[arg(long, short)]
     pub(crate) quiet: bool,
     #[command(flatten)]
-    pub(crate) root: Root,
+    pub(crate) named: Named,
 }
 
 #[derive(Args)]
@@ -61,9 +55,6 @@ pub(crate) struct Dependency {
     /// Who wants or requires; a name without an ending is a target
     #[arg(value_name = "TARGET")]
     pub(crate) by: String,
-    /// Units by name; a name without an ending is a service
-    #[arg(required = true, value_name = "UNIT")]
-    pub(crate) units: Vec<String>,
     /// Until the next boot only
     #[arg(long)]
     pub(crate) runtime: bool,
@@ -74,15 +65,15 @@ pub(crate) struct Dependency {
     #[arg(long, short)]
     pub(crate) quiet: bool,
     #[command(flatten)]
-    pub(crate) root: Root,
+    pub(crate) named: Named,
 }
 
 pub(crate) fn edit(arguments: &Edit) -> anyhow::Result<ExitCode> {
-    let mut installation = arguments.root.installation();
+    let mut installation = arguments.named.root.installation();
     (installation.runtime, installation.force) = (arguments.runtime, arguments.force);
     let dropin = dropin_name(&arguments.drop_in)?;
     let mut drafts = Vec::new();
-    for unit in &arguments.units {
+    for unit in &arguments.named.units {
         drafts.push(installation.draft(&super::unit_name(unit)?, (!arguments.full).then_some(&dropin))?);
     }
     ensure!(!arguments.stdin || drafts.len() == 1, "standard input is the text of one unit alone");
@@ -106,7 +97,7 @@ pub(crate) fn edit(arguments: &Edit) -> anyhow::Result<ExitCode> {
         }
     }
     if kept {
-        reload(&arguments.root)?;
+        reload(&arguments.named.root)?;
     }
     Ok(code)
 }
@@ -238,21 +229,21 @@ fn save(draft: &Draft, text: &str) -> anyhow::Result<PathBuf> {
 }
 
 pub(crate) fn revert(arguments: &Revert) -> anyhow::Result<ExitCode> {
-    let names: Vec<_> = arguments.units.iter().map(|name| super::full_name(name)).collect();
+    let names: Vec<_> = arguments.named.units.iter().map(|name| super::full_name(name)).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    done(&arguments.root.installation().revert(&names), arguments.quiet, &arguments.root)
+    done(&arguments.named.root.installation().revert(&names), arguments.quiet, &arguments.named.root)
 }
 
 pub(crate) fn add_dependency(arguments: &Dependency, required: bool) -> anyhow::Result<ExitCode> {
-    let mut installation = arguments.root.installation();
+    let mut installation = arguments.named.root.installation();
     (installation.runtime, installation.force) = (arguments.runtime, arguments.force);
     let by = match arguments.by.contains('.') {
         true => arguments.by.clone(),
         false => format!("{}.target", arguments.by),
     };
-    let names: Vec<_> = arguments.units.iter().map(|name| super::full_name(name)).collect();
+    let names: Vec<_> = arguments.named.units.iter().map(|name| super::full_name(name)).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    done(&installation.add_dependency(&by, &names, required), arguments.quiet, &arguments.root)
+    done(&installation.add_dependency(&by, &names, required), arguments.quiet, &arguments.named.root)
 }
 
 fn done(outcome: &Outcome, quiet: bool, root: &Root) -> anyhow::Result<ExitCode> {
