@@ -214,7 +214,6 @@ impl Supervisor {
     /// Gives up the group of a service that has ended, and its watch.
     pub(super) fn leave_group(&mut self, unit: UnitId) {
         let Some(service) = self.table.service(unit) else { return };
-        let watch = service.watch.take();
         if let Some(group) = service.group.take() {
             // What has processes left stays, and is tried again at the next start.
             match group.remove() {
@@ -222,7 +221,12 @@ impl Supervisor {
                 Err(_) => service.group = Some(group),
             }
         }
-        if let Some(watch) = watch {
+        self.watch_no_more(unit);
+    }
+
+    /// Gives up the watch of a service's group.
+    pub(super) fn watch_no_more(&mut self, unit: UnitId) {
+        if let Some(watch) = self.table.service(unit).and_then(|service| service.watch.take()) {
             self.watches.remove(&watch);
             if let Some(watcher) = &mut self.watcher {
                 watcher.remove(watch);

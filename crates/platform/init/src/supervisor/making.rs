@@ -4,6 +4,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use perigee_cgroup::{Entry, Group};
 use perigee_journal::Priority;
 use perigee_units::machine::{State, UnitId};
 use perigee_units::service::{Ended, Exec, Phase, Role, Type};
@@ -202,6 +203,24 @@ impl Supervisor {
         self.makings.front().map(|making| now() + if making.is_prompt() { MOMENT } else { POLL })
     }
 
+    /// The way into the group of a service. One that somebody has taken away is made anew; without one its processes are
+    /// neither known nor limited, which is told.
+    fn entry_of_group(&mut self, unit: UnitId) -> Option<Entry> {
+        let group = self.table.service_ref(unit)?.group.clone()?;
+        if let Ok(entry) = group.entry() {
+            return Some(entry);
+        }
+        let name = self.machine.name(unit).to_owned();
+        self.watch_no_more(unit);
+        let group = self.make_group(unit, &name);
+        let entry = group.as_ref().map(Group::entry)?;
+        if let Some(service) = self.table.service(unit) {
+            service.group = group;
+        }
+        let told = |error| format!("is not in its control group: {error}");
+        entry.map_err(told).inspect_err(|text| self.say_of(Some(unit), Priority::WARNING, text)).ok()
+    }
+
     /// Begins to make a process of a command of a list, or of one that asks whether the service does its work.
     pub(super) fn begin(
         &mut self,
@@ -213,6 +232,7 @@ impl Supervisor {
         if let Some(service) = self.table.service(unit) {
             service.deserted = false;
         }
+        let group = self.entry_of_group(unit);
         let exec = exec.filter(|exec| *exec == Exec::Start);
         let sockets = self.sockets_of(unit);
         // A supervisor that starts no processes has loaded no service.
@@ -235,7 +255,6 @@ impl Supervisor {
             variables.push(("WATCHDOG_USEC", interval.as_micros().to_string()));
         }
         variables.extend(service.life.main().map(|pid| ("MAINPID", pid.to_string())));
-        let group = service.group.as_ref().and_then(|group| group.entry().ok());
         let mut listen: Vec<(BorrowedFd<'_>, &str)> = Vec::new();
         if exec.is_some() {
             let declared = &self.table.get(unit).unit;

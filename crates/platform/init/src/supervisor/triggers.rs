@@ -96,7 +96,7 @@ impl Supervisor {
     pub(super) fn close_sockets(&mut self, unit: UnitId) {
         if let Work::Socket(sockets) = &mut self.table.get_mut(unit).work {
             // A closed descriptor leaves the epoll by itself, unless a service has it too.
-            for (_, fd) in sockets.passed().map(|(fd, _)| ((), fd)) {
+            for (fd, _) in sockets.passed() {
                 let _ = self.epoll.delete(fd);
             }
             if sockets.phase() != Phase::Closed {

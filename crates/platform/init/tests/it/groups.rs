@@ -334,6 +334,27 @@ fn a_group_stays_for_a_restart_and_no_longer() {
     assert_eq!(folders(), "");
 }
 
+/// What was started before somebody took its group away is stopped in one with its limits all the same.
+#[test]
+fn a_group_that_was_taken_away_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let text = format!(
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\nTasksMax=9\nExecStart=/bin/true\n\
+         ExecStop=/bin/sh -c 'cat /proc/self/cgroup > {}'\n",
+        out.display()
+    );
+    let Some(init) = Init::begin("taken", &[("away.service", &text)]) else { return };
+    init.act(Verb::Start, "away.service");
+    let group = init.own.group(&init.status("away.service").group.unwrap()).unwrap();
+    group.remove().unwrap();
+    assert!(!group.exists());
+    init.act(Verb::Stop, "away.service");
+    let text = fs::read_to_string(&out).unwrap();
+    assert!(text.lines().any(|line| line.ends_with("/system.slice/away.service")), "{text}");
+    assert!(!group.exists());
+}
+
 /// The supervisor is killed at random moments while it starts, stops and restarts: no service is ever there twice, and all
 /// are there in the end. A dozen times in every run of the tests, 300 times with PERIGEE_SOAK set.
 #[test]
